@@ -1,0 +1,1 @@
+//! Ironside as a library.
