@@ -1,0 +1,140 @@
+//! The result of one check on one object: four verdicts, each with its evidence.
+
+use serde_json::Value;
+
+use crate::model::FieldOwner;
+
+/// Result of a control on an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// The control's question does not arise here; neither score nor coverage count it.
+    NotApplicable,
+    /// As it should be.
+    Pass,
+    /// It could not be looked at. Lowers coverage, never raises the score.
+    Unknown,
+    /// Not as it should be.
+    Fail,
+}
+
+/// Who can make an unknown thing visible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Responsibility {
+    SelfManaged,
+    Provider,
+}
+
+/// Why something could not be judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// CamelCase reason, such as `PermissionDenied`, `ServiceAccountMissing`, `CheckPanicked`.
+    pub reason: &'static str,
+    /// Sentence for people.
+    pub message: String,
+    /// Who can change it.
+    pub responsibility: Responsibility,
+}
+
+/// One observed value that departs from what is expected.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// JSON pointer of the field. Inside a [`Judgement`] relative to the pod template; in a finding from the root of the object.
+    pub pointer: String,
+    /// Container, if the field is one's.
+    pub container: Option<String>,
+    /// The value found, `None` where the field is absent. Never a secret value.
+    pub observed: Option<Value>,
+    /// What would pass, in words or as the literal.
+    pub expected: String,
+    /// Who wrote the field last, where managed fields tell.
+    pub owner: Option<FieldOwner>,
+}
+
+/// Collects what a check sees. A fresh judgement that nothing was added to means NotApplicable.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judgement {
+    prefix: String,
+    container: Option<String>,
+    passed: u32,
+    failures: Vec<Evidence>,
+    gaps: Vec<Gap>,
+    not_applicable: Option<String>,
+}
+
+impl Judgement {
+    /// Enters a part of the object: following fields are below `prefix` (a JSON pointer), and belong to `container` if given.
+    pub fn enter(&mut self, prefix: String, container: Option<&str>) {
+        self.prefix = prefix;
+        self.container = container.map(str::to_owned);
+    }
+
+    /// Judges one field, given as a dotted path below the current part (`securityContext.privileged`).
+    pub fn expect<T: PartialEq + Into<Value> + Clone>(&mut self, path: &str, observed: Option<T>, expected: T) {
+        if observed.as_ref() == Some(&expected) {
+            self.pass();
+        } else {
+            let text = expected.into().to_string();
+            self.fail(path, observed.map(Into::into), text.trim_matches('"'));
+        }
+    }
+
+    /// Something was looked at and is as it should be.
+    pub fn pass(&mut self) {
+        self.passed += 1;
+    }
+
+    /// A field departs from what is expected. `path` is dotted, below the current part.
+    pub fn fail(&mut self, path: &str, observed: Option<Value>, expected: &str) {
+        let mut pointer = self.prefix.clone();
+        for step in path.split('.').filter(|step| !step.is_empty()) {
+            pointer.push('/');
+            pointer.push_str(step);
+        }
+        self.failures.push(Evidence {
+            pointer,
+            container: self.container.clone(),
+            observed,
+            expected: expected.to_owned(),
+            owner: None,
+        });
+    }
+
+    /// The question does not arise for this part, with the reason.
+    pub fn not_applicable(&mut self, reason: &str) {
+        self.not_applicable.get_or_insert_with(|| reason.to_owned());
+    }
+
+    /// Something could not be looked at.
+    pub fn unknown(&mut self, gap: Gap) {
+        self.gaps.push(gap);
+    }
+
+    /// The verdict: a failure outweighs a gap, a gap outweighs a pass.
+    pub fn verdict(&self) -> Verdict {
+        if !self.failures.is_empty() {
+            Verdict::Fail
+        } else if !self.gaps.is_empty() {
+            Verdict::Unknown
+        } else if self.passed > 0 {
+            Verdict::Pass
+        } else {
+            Verdict::NotApplicable
+        }
+    }
+
+    /// Failures in the order they were found.
+    pub fn failures(&self) -> &[Evidence] {
+        &self.failures
+    }
+
+    /// What could not be looked at.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// Why the question does not arise, if it does not.
+    pub fn reason_not_applicable(&self) -> Option<&str> {
+        self.not_applicable.as_deref()
+    }
+}

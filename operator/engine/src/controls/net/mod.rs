@@ -1,0 +1,1 @@
+//! Controls of network separation (NSA/CISA guide, section "Network separation and hardening").

@@ -1,0 +1,98 @@
+//! The part of `metadata` that decisions rest on.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+use super::{ManagedFields, null_as_default};
+
+/// Annotations under these prefixes are kept; all others are dropped while decoding, so that a hostile object with a megabyte of annotations costs nothing.
+const KEPT_ANNOTATIONS: [&str; 14] = [
+    "hardening.ironside.dev/",
+    "argocd.argoproj.io/",
+    "kustomize.toolkit.fluxcd.io/",
+    "helm.toolkit.fluxcd.io/",
+    "meta.helm.sh/",
+    "prometheus.io/",
+    "deployment.kubernetes.io/",
+    "cluster-autoscaler.kubernetes.io/",
+    "karpenter.sh/",
+    "kubernetes.io/config.",
+    "kubectl.kubernetes.io/restartedAt",
+    "olm.",
+    "container.apparmor.security.beta.kubernetes.io/",
+    "seccomp.security.alpha.kubernetes.io/",
+];
+
+/// Longest annotation value that is kept, in bytes. Our own annotation has at most 8 KiB; nothing else that we read is near it.
+const LONGEST_ANNOTATION: usize = 16 * 1024;
+
+/// Trimmed `metadata`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Meta {
+    /// Name; `generateName` objects that were never sent to a server have none.
+    #[serde(deserialize_with = "null_as_default")]
+    pub name: String,
+    /// Namespace, empty for cluster-scoped objects.
+    #[serde(deserialize_with = "null_as_default")]
+    pub namespace: String,
+    /// UID, empty for objects that come from files.
+    #[serde(deserialize_with = "null_as_default")]
+    pub uid: String,
+    /// Changes with `spec` only.
+    #[serde(deserialize_with = "null_as_default")]
+    pub generation: i64,
+    /// Opaque version, for logging and stale-read checks only.
+    #[serde(deserialize_with = "null_as_default")]
+    pub resource_version: String,
+    /// Labels, all of them: selectors can ask for any.
+    #[serde(deserialize_with = "null_as_default")]
+    pub labels: BTreeMap<String, String>,
+    /// Only annotations that some decision reads.
+    #[serde(deserialize_with = "kept_annotations")]
+    pub annotations: BTreeMap<String, String>,
+    /// Owners.
+    #[serde(deserialize_with = "null_as_default")]
+    pub owner_references: Vec<OwnerReference>,
+    /// When the object was created.
+    pub creation_timestamp: Option<Timestamp>,
+    /// When deletion was asked for.
+    pub deletion_timestamp: Option<Timestamp>,
+    /// Who owns which field. Empty for pods (they do not need it) and for files.
+    #[serde(deserialize_with = "null_as_default")]
+    pub managed_fields: Vec<ManagedFields>,
+}
+
+impl Meta {
+    /// The owner that is in charge of this object (`controller: true`).
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.owner_references.iter().find(|owner| owner.controller)
+    }
+}
+
+/// One entry of `ownerReferences`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct OwnerReference {
+    /// API version of the owner.
+    pub api_version: String,
+    /// Kind of the owner, any kind at all.
+    pub kind: String,
+    /// Name of the owner.
+    pub name: String,
+    /// UID of the owner.
+    pub uid: String,
+    /// Whether this owner is the managing controller.
+    #[serde(deserialize_with = "null_as_default")]
+    pub controller: bool,
+}
+
+fn kept_annotations<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let mut all: BTreeMap<String, String> = null_as_default(deserializer)?;
+    all.retain(|key, value| {
+        value.len() <= LONGEST_ANNOTATION && KEPT_ANNOTATIONS.iter().any(|prefix| key.starts_with(prefix))
+    });
+    Ok(all)
+}

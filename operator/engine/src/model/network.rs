@@ -1,0 +1,237 @@
+//! Objects that say who talks to whom: Services, Ingresses, NetworkPolicies, and what the API server itself calls.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{LabelSelector, Meta, null_as_default};
+
+/// Trimmed `Service`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Service {
+    /// Metadata.
+    pub metadata: Meta,
+    /// Spec.
+    #[serde(deserialize_with = "null_as_default")]
+    pub spec: ServiceSpec,
+}
+
+/// Trimmed `Service.spec`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct ServiceSpec {
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub selector: BTreeMap<String, String>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub ports: Vec<ServicePort>,
+    #[serde(rename = "externalIPs", deserialize_with = "null_as_default")]
+    pub external_ips: Vec<String>,
+    pub external_name: Option<String>,
+    #[serde(rename = "clusterIP")]
+    pub cluster_ip: Option<String>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub publish_not_ready_addresses: bool,
+}
+
+/// One service port. `target_port` is a number or the name of a container port.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct ServicePort {
+    pub name: Option<String>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub port: i32,
+    pub protocol: Option<String>,
+    pub target_port: Option<Value>,
+    pub node_port: Option<i32>,
+}
+
+/// Trimmed `Ingress`: only which Services it sends traffic to.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Ingress {
+    /// Metadata.
+    pub metadata: Meta,
+    /// Spec.
+    #[serde(deserialize_with = "null_as_default")]
+    pub spec: IngressSpec,
+}
+
+/// Trimmed `Ingress.spec`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct IngressSpec {
+    pub ingress_class_name: Option<String>,
+    pub default_backend: Option<IngressBackend>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub rules: Vec<IngressRule>,
+}
+
+/// One ingress rule.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct IngressRule {
+    pub host: Option<String>,
+    pub http: Option<IngressHttp>,
+}
+
+/// `http` of an ingress rule.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct IngressHttp {
+    #[serde(deserialize_with = "null_as_default")]
+    pub paths: Vec<IngressPath>,
+}
+
+/// One path.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct IngressPath {
+    pub path: Option<String>,
+    pub backend: IngressBackend,
+}
+
+/// Where an ingress sends traffic.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct IngressBackend {
+    pub service: Option<IngressServiceBackend>,
+}
+
+/// A Service as backend.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct IngressServiceBackend {
+    #[serde(deserialize_with = "null_as_default")]
+    pub name: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub port: IngressServicePort,
+}
+
+/// Port of a Service, by name or number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct IngressServicePort {
+    pub name: Option<String>,
+    pub number: Option<i32>,
+}
+
+/// `NetworkPolicy`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct NetworkPolicy {
+    /// Metadata, with managed fields: who deleted or changed what is ours.
+    pub metadata: Meta,
+    /// Spec.
+    #[serde(deserialize_with = "null_as_default")]
+    pub spec: NetworkPolicySpec,
+}
+
+/// `NetworkPolicy.spec`. Absent and empty rule lists differ from a list with an empty rule.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct NetworkPolicySpec {
+    #[serde(deserialize_with = "null_as_default")]
+    pub pod_selector: LabelSelector,
+    pub policy_types: Option<Vec<String>>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub ingress: Vec<IngressTraffic>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub egress: Vec<EgressTraffic>,
+}
+
+/// One ingress rule. No `from` means every source, no `ports` every port.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct IngressTraffic {
+    #[serde(deserialize_with = "null_as_default")]
+    pub from: Vec<Peer>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub ports: Vec<PolicyPort>,
+}
+
+/// One egress rule.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct EgressTraffic {
+    #[serde(deserialize_with = "null_as_default")]
+    pub to: Vec<Peer>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub ports: Vec<PolicyPort>,
+}
+
+/// One peer.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct Peer {
+    pub pod_selector: Option<LabelSelector>,
+    pub namespace_selector: Option<LabelSelector>,
+    pub ip_block: Option<IpBlock>,
+}
+
+/// A CIDR and its holes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct IpBlock {
+    #[serde(deserialize_with = "null_as_default")]
+    pub cidr: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub except: Vec<String>,
+}
+
+/// One port of a rule: number, name or range.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct PolicyPort {
+    pub protocol: Option<String>,
+    pub port: Option<Value>,
+    pub end_port: Option<i32>,
+}
+
+/// A Service that the API server itself calls: behind an admission webhook, an APIService or a CRD conversion. Closing its namespace could stop the cluster
+/// (`safety.md`, story 43).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ApiServerBackend {
+    /// Namespace of the Service.
+    pub namespace: String,
+    /// Name of the Service.
+    pub service: String,
+    /// What calls it: `ValidatingWebhookConfiguration x`, `APIService v1.y`.
+    pub caller: String,
+}
+
+impl NetworkPolicy {
+    /// Whether ingress of the selected pods is restricted. Ingress is implied when `policyTypes` is absent (NetworkPolicy API reference).
+    pub fn restricts_ingress(&self) -> bool {
+        self.spec
+            .policy_types
+            .as_ref()
+            .is_none_or(|types| types.iter().any(|t| t == "Ingress"))
+    }
+
+    /// Whether egress of the selected pods is restricted. Implied by egress rules when `policyTypes` is absent.
+    pub fn restricts_egress(&self) -> bool {
+        match &self.spec.policy_types {
+            Some(types) => types.iter().any(|t| t == "Egress"),
+            None => !self.spec.egress.is_empty(),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Live pods: what they run as and how they fare. Their spec belongs to their workload; a bare pod is a workload itself.
+
+use serde::Deserialize;
+
+use super::{Meta, null_as_default};
+
+/// Trimmed `Pod`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Pod {
+    /// Metadata without managed fields.
+    pub metadata: Meta,
+    /// Placement only.
+    #[serde(deserialize_with = "null_as_default")]
+    pub spec: PodPlacement,
+    /// Status.
+    #[serde(deserialize_with = "null_as_default")]
+    pub status: PodStatus,
+}
+
+/// The spec fields of a live pod that do not come from its template, or that network rules need.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct PodPlacement {
+    pub node_name: Option<String>,
+    pub host_network: Option<bool>,
+    pub service_account_name: Option<String>,
+    /// Number of ephemeral containers matters, their content does not.
+    #[serde(deserialize_with = "null_as_default")]
+    pub ephemeral_containers: Vec<serde::de::IgnoredAny>,
+}
+
+/// Trimmed `Pod.status`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct PodStatus {
+    pub phase: Option<String>,
+    pub reason: Option<String>,
+    pub message: Option<String>,
+    pub start_time: Option<jiff::Timestamp>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub conditions: Vec<PodCondition>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub container_statuses: Vec<ContainerStatus>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub init_container_statuses: Vec<ContainerStatus>,
+}
+
+/// One pod condition.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct PodCondition {
+    #[serde(rename = "type", deserialize_with = "null_as_default")]
+    pub kind: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub status: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub reason: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub message: String,
+    pub last_transition_time: Option<jiff::Timestamp>,
+}
+
+/// Trimmed container status.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct ContainerStatus {
+    #[serde(deserialize_with = "null_as_default")]
+    pub name: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub ready: bool,
+    #[serde(deserialize_with = "null_as_default")]
+    pub restart_count: i32,
+    #[serde(rename = "imageID", deserialize_with = "null_as_default")]
+    pub image_id: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub state: ContainerState,
+    #[serde(deserialize_with = "null_as_default")]
+    pub last_state: ContainerState,
+    pub user: Option<ContainerUser>,
+}
+
+/// `waiting`, `running` or `terminated`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct ContainerState {
+    pub waiting: Option<Waiting>,
+    pub running: Option<Running>,
+    pub terminated: Option<Terminated>,
+}
+
+/// Why a container does not run yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct Waiting {
+    #[serde(deserialize_with = "null_as_default")]
+    pub reason: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub message: String,
+}
+
+/// Since when a container runs.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct Running {
+    pub started_at: Option<jiff::Timestamp>,
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct Terminated {
+    #[serde(deserialize_with = "null_as_default")]
+    pub exit_code: i32,
+    #[serde(deserialize_with = "null_as_default")]
+    pub reason: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub message: String,
+    pub finished_at: Option<jiff::Timestamp>,
+}
+
+/// The identity that a container's first process really has (SupplementalGroupsPolicy, on since 1.33, where the runtime reports it).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct ContainerUser {
+    pub linux: Option<LinuxUser>,
+}
+
+/// Linux identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct LinuxUser {
+    #[serde(deserialize_with = "null_as_default")]
+    pub uid: i64,
+    #[serde(deserialize_with = "null_as_default")]
+    pub gid: i64,
+}
+
+impl Pod {
+    /// Whether the kubelet reports the pod Ready.
+    pub fn is_ready(&self) -> bool {
+        self.status
+            .conditions
+            .iter()
+            .any(|c| c.kind == "Ready" && c.status == "True")
+    }
+
+    /// When the pod became Ready, if it is.
+    pub fn ready_since(&self) -> Option<jiff::Timestamp> {
+        self.status
+            .conditions
+            .iter()
+            .find(|c| c.kind == "Ready" && c.status == "True")
+            .and_then(|c| c.last_transition_time)
+    }
+}

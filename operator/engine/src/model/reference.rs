@@ -1,0 +1,214 @@
+//! Identity of a Kubernetes object, without its content.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A kind that the engine knows. Closed on purpose: an object of another kind is a gap, not a guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Kind {
+    Namespace,
+    Pod,
+    Deployment,
+    ReplicaSet,
+    StatefulSet,
+    DaemonSet,
+    Job,
+    CronJob,
+    ReplicationController,
+    ServiceAccount,
+    Service,
+    Ingress,
+    NetworkPolicy,
+    PodDisruptionBudget,
+    ResourceQuota,
+    ValidatingWebhookConfiguration,
+    MutatingWebhookConfiguration,
+    ApiService,
+    CustomResourceDefinition,
+}
+
+impl Kind {
+    /// Every kind, in declaration order.
+    pub const ALL: [Self; 19] = [
+        Self::Namespace,
+        Self::Pod,
+        Self::Deployment,
+        Self::ReplicaSet,
+        Self::StatefulSet,
+        Self::DaemonSet,
+        Self::Job,
+        Self::CronJob,
+        Self::ReplicationController,
+        Self::ServiceAccount,
+        Self::Service,
+        Self::Ingress,
+        Self::NetworkPolicy,
+        Self::PodDisruptionBudget,
+        Self::ResourceQuota,
+        Self::ValidatingWebhookConfiguration,
+        Self::MutatingWebhookConfiguration,
+        Self::ApiService,
+        Self::CustomResourceDefinition,
+    ];
+
+    /// API group, empty for the core group.
+    pub const fn group(self) -> &'static str {
+        match self {
+            Self::Namespace
+            | Self::Pod
+            | Self::ReplicationController
+            | Self::ServiceAccount
+            | Self::Service
+            | Self::ResourceQuota => "",
+            Self::Deployment | Self::ReplicaSet | Self::StatefulSet | Self::DaemonSet => "apps",
+            Self::Job | Self::CronJob => "batch",
+            Self::Ingress | Self::NetworkPolicy => "networking.k8s.io",
+            Self::PodDisruptionBudget => "policy",
+            Self::ValidatingWebhookConfiguration | Self::MutatingWebhookConfiguration => "admissionregistration.k8s.io",
+            Self::ApiService => "apiregistration.k8s.io",
+            Self::CustomResourceDefinition => "apiextensions.k8s.io",
+        }
+    }
+
+    /// `apiVersion` as it stands in a manifest. Every kind here is served as `v1`.
+    pub const fn api_version(self) -> &'static str {
+        match self.group().as_bytes() {
+            b"apps" => "apps/v1",
+            b"batch" => "batch/v1",
+            b"networking.k8s.io" => "networking.k8s.io/v1",
+            b"policy" => "policy/v1",
+            b"admissionregistration.k8s.io" => "admissionregistration.k8s.io/v1",
+            b"apiregistration.k8s.io" => "apiregistration.k8s.io/v1",
+            b"apiextensions.k8s.io" => "apiextensions.k8s.io/v1",
+            _ => "v1",
+        }
+    }
+
+    /// `kind` as it stands in a manifest.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Namespace => "Namespace",
+            Self::Pod => "Pod",
+            Self::Deployment => "Deployment",
+            Self::ReplicaSet => "ReplicaSet",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+            Self::Job => "Job",
+            Self::CronJob => "CronJob",
+            Self::ReplicationController => "ReplicationController",
+            Self::ServiceAccount => "ServiceAccount",
+            Self::Service => "Service",
+            Self::Ingress => "Ingress",
+            Self::NetworkPolicy => "NetworkPolicy",
+            Self::PodDisruptionBudget => "PodDisruptionBudget",
+            Self::ResourceQuota => "ResourceQuota",
+            Self::ValidatingWebhookConfiguration => "ValidatingWebhookConfiguration",
+            Self::MutatingWebhookConfiguration => "MutatingWebhookConfiguration",
+            Self::ApiService => "APIService",
+            Self::CustomResourceDefinition => "CustomResourceDefinition",
+        }
+    }
+
+    /// Resource name in URLs and RBAC rules.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespaces",
+            Self::Pod => "pods",
+            Self::Deployment => "deployments",
+            Self::ReplicaSet => "replicasets",
+            Self::StatefulSet => "statefulsets",
+            Self::DaemonSet => "daemonsets",
+            Self::Job => "jobs",
+            Self::CronJob => "cronjobs",
+            Self::ReplicationController => "replicationcontrollers",
+            Self::ServiceAccount => "serviceaccounts",
+            Self::Service => "services",
+            Self::Ingress => "ingresses",
+            Self::NetworkPolicy => "networkpolicies",
+            Self::PodDisruptionBudget => "poddisruptionbudgets",
+            Self::ResourceQuota => "resourcequotas",
+            Self::ValidatingWebhookConfiguration => "validatingwebhookconfigurations",
+            Self::MutatingWebhookConfiguration => "mutatingwebhookconfigurations",
+            Self::ApiService => "apiservices",
+            Self::CustomResourceDefinition => "customresourcedefinitions",
+        }
+    }
+
+    /// Whether objects of this kind live in a namespace.
+    pub const fn namespaced(self) -> bool {
+        !matches!(
+            self,
+            Self::Namespace
+                | Self::ValidatingWebhookConfiguration
+                | Self::MutatingWebhookConfiguration
+                | Self::ApiService
+                | Self::CustomResourceDefinition
+        )
+    }
+
+    /// Whether objects of this kind hold or are a pod template.
+    pub const fn is_workload(self) -> bool {
+        matches!(
+            self,
+            Self::Pod
+                | Self::Deployment
+                | Self::ReplicaSet
+                | Self::StatefulSet
+                | Self::DaemonSet
+                | Self::Job
+                | Self::CronJob
+                | Self::ReplicationController
+        )
+    }
+
+    /// The kind with this group and kind name, whatever its version.
+    pub fn from_group_kind(group: &str, kind: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|k| k.name() == kind && k.group() == group)
+    }
+
+    /// The kind that a manifest's `apiVersion` and `kind` name.
+    pub fn from_manifest(api_version: &str, kind: &str) -> Option<Self> {
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        Self::from_group_kind(group, kind)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Names one object. Cluster-scoped objects have an empty namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectRef {
+    /// Namespace, empty for cluster-scoped objects.
+    pub namespace: Arc<str>,
+    /// Kind.
+    pub kind: Kind,
+    /// Name.
+    pub name: Arc<str>,
+}
+
+impl ObjectRef {
+    /// A reference to the named object; the namespace is ignored for cluster-scoped kinds.
+    pub fn new(kind: Kind, namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: if kind.namespaced() { namespace.into() } else { "".into() },
+            kind,
+            name: name.into(),
+        }
+    }
+}
+
+/// `Deployment shop/web`, `Namespace shop`.
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.namespace.is_empty() {
+            write!(f, "{} {}", self.kind, self.name)
+        } else {
+            write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Workloads: objects that hold a pod template, or are a bare pod.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Kind, LabelSelector, Meta, ObjectRef, PodTemplate, null_as_default};
+
+/// A workload of any kind, with everything that planning and verification read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Workload {
+    /// Kind.
+    pub kind: Kind,
+    /// Metadata, with managed fields except for pods and ReplicaSets.
+    pub meta: Meta,
+    /// The pod template; for a bare pod its own spec.
+    pub template: PodTemplate,
+    /// Trimmed spec.
+    pub spec: WorkloadSpec,
+    /// Trimmed status.
+    pub status: WorkloadStatus,
+}
+
+/// The spec fields that decide how a change of the template rolls out. Absent ones have the API server's defaults in a live object.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)] // Fields are Kubernetes' own and documented there.
+pub struct WorkloadSpec {
+    pub replicas: Option<i32>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub paused: bool,
+    #[serde(deserialize_with = "null_as_default")]
+    pub min_ready_seconds: i64,
+    pub progress_deadline_seconds: Option<i64>,
+    pub revision_history_limit: Option<i32>,
+    pub selector: Option<LabelSelector>,
+    /// Deployments.
+    pub strategy: Option<Strategy>,
+    /// DaemonSets and StatefulSets.
+    pub update_strategy: Option<Strategy>,
+    /// StatefulSets.
+    pub pod_management_policy: Option<String>,
+    /// Jobs and CronJobs.
+    #[serde(deserialize_with = "null_as_default")]
+    pub suspend: bool,
+}
+
+/// `strategy` or `updateStrategy`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Strategy {
+    /// `RollingUpdate`, `Recreate` or `OnDelete`.
+    #[serde(rename = "type", deserialize_with = "null_as_default")]
+    pub kind: String,
+    /// Parameters of `RollingUpdate`.
+    pub rolling_update: Option<RollingUpdate>,
+}
+
+/// `rollingUpdate`. Counts or percentages, as written.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct RollingUpdate {
+    pub max_surge: Option<Value>,
+    pub max_unavailable: Option<Value>,
+    pub partition: Option<i32>,
+}
+
+/// The status fields of all workload kinds, under one name each.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct WorkloadStatus {
+    #[serde(deserialize_with = "null_as_default")]
+    pub observed_generation: i64,
+    #[serde(deserialize_with = "null_as_default", alias = "desiredNumberScheduled")]
+    pub replicas: i32,
+    #[serde(deserialize_with = "null_as_default", alias = "updatedNumberScheduled")]
+    pub updated_replicas: i32,
+    #[serde(deserialize_with = "null_as_default", alias = "numberReady")]
+    pub ready_replicas: i32,
+    #[serde(deserialize_with = "null_as_default", alias = "numberAvailable")]
+    pub available_replicas: i32,
+    #[serde(deserialize_with = "null_as_default")]
+    pub unavailable_replicas: i32,
+    pub current_revision: Option<String>,
+    pub update_revision: Option<String>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub conditions: Vec<Condition>,
+}
+
+/// One status condition.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct Condition {
+    #[serde(rename = "type", deserialize_with = "null_as_default")]
+    pub kind: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub status: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub reason: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub message: String,
+    pub last_transition_time: Option<jiff::Timestamp>,
+    pub last_update_time: Option<jiff::Timestamp>,
+}
+
+/// An object that cannot be read as its kind.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// A field has a type or value that the kind does not allow.
+    #[error("{kind} {name}: {source}")]
+    Field {
+        /// Kind that was expected.
+        kind: Kind,
+        /// `namespace/name`, as far as it could be read.
+        name: String,
+        /// What serde says, with the field.
+        source: serde_json::Error,
+    },
+}
+
+impl Workload {
+    /// JSON pointer of the pod template inside an object of this kind; empty for a pod, which is its own template.
+    pub const fn template_pointer(kind: Kind) -> &'static str {
+        match kind {
+            Kind::Pod => "",
+            Kind::CronJob => "/spec/jobTemplate/spec/template",
+            _ => "/spec/template",
+        }
+    }
+
+    /// Decodes any workload kind from its JSON form.
+    pub fn decode(kind: Kind, mut object: Value) -> Result<Self, DecodeError> {
+        let name = display_name(&object);
+        let fail = |source| DecodeError::Field {
+            kind,
+            name: name.clone(),
+            source,
+        };
+        let template = match kind {
+            Kind::Pod => object.clone(),
+            _ => object
+                .pointer_mut(Self::template_pointer(kind))
+                .map(Value::take)
+                .unwrap_or_default(),
+        };
+        let keep_text = !matches!(kind, Kind::ReplicaSet);
+        let template = if template.is_null() {
+            Value::Object(serde_json::Map::default())
+        } else {
+            template
+        };
+        let template = PodTemplate::decode(template, keep_text).map_err(&fail)?;
+        let spec = match kind {
+            Kind::Pod => WorkloadSpec::default(),
+            Kind::ReplicationController => WorkloadSpec::default(), // its selector is a plain map
+            _ => object
+                .get_mut("spec")
+                .map(Value::take)
+                .map_or(Ok(WorkloadSpec::default()), decode_or_default)
+                .map_err(&fail)?,
+        };
+        let status = match kind {
+            Kind::Pod => WorkloadStatus::default(),
+            _ => object
+                .get_mut("status")
+                .map(Value::take)
+                .map_or(Ok(WorkloadStatus::default()), decode_or_default)
+                .map_err(&fail)?,
+        };
+        let mut meta: Meta = object
+            .get_mut("metadata")
+            .map(Value::take)
+            .map_or(Ok(Meta::default()), decode_or_default)
+            .map_err(&fail)?;
+        if matches!(kind, Kind::Pod | Kind::ReplicaSet) {
+            meta.managed_fields = Vec::new();
+        }
+        Ok(Self {
+            kind,
+            meta,
+            template,
+            spec,
+            status,
+        })
+    }
+
+    /// Reference to this workload.
+    pub fn reference(&self) -> ObjectRef {
+        ObjectRef::new(self.kind, &self.meta.namespace, &self.meta.name)
+    }
+
+    /// Replicas asked for; 1 where the field is absent, as the API server defaults it. `None` for kinds without replicas.
+    pub fn desired_replicas(&self) -> Option<i32> {
+        match self.kind {
+            Kind::Deployment | Kind::ReplicaSet | Kind::StatefulSet | Kind::ReplicationController => {
+                Some(self.spec.replicas.unwrap_or(1))
+            }
+            Kind::DaemonSet => Some(self.status.replicas),
+            _ => None,
+        }
+    }
+
+    /// The condition of this type.
+    pub fn condition(&self, kind: &str) -> Option<&Condition> {
+        self.status.conditions.iter().find(|condition| condition.kind == kind)
+    }
+}
+
+fn decode_or_default<T: Default + serde::de::DeserializeOwned>(value: Value) -> Result<T, serde_json::Error> {
+    if value.is_null() {
+        Ok(T::default())
+    } else {
+        serde_json::from_value(value)
+    }
+}
+
+/// `namespace/name` of any object, for messages about objects that cannot be decoded.
+pub fn display_name(object: &Value) -> String {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    match (text("/metadata/namespace"), text("/metadata/name")) {
+        ("", "") => "(without a name)".to_owned(),
+        ("", name) => name.to_owned(),
+        (namespace, name) => format!("{namespace}/{name}"),
+    }
+}

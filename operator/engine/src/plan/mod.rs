@@ -1,0 +1,106 @@
+//! From findings to plans: what would be changed on one target, at which risk, or why it is not changed.
+//!
+//! A plan is complete data and leaves the executor no choices. What is not done is in it too, as [`Disposition::Held`] or [`Disposition::NotRepairable`].
+
+mod held;
+
+pub use held::Held;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::controls::{ControlId, Evidence, Risk};
+use crate::model::{FieldOwner, ObjectRef, TemplateHash};
+
+/// Content hash of a plan: target, changes, risk and restart class (and the image digest where the evidence is about the image), not the whole template, so that
+/// an approval survives an image bump. 64 hexadecimal digits; people use the first 12.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PlanHash(pub String);
+
+impl PlanHash {
+    /// The form that people read and type: 12 digits.
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for PlanHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One change of one leaf of the target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// JSON pointer from the root of the target.
+    pub pointer: String,
+    /// Container that the field belongs to.
+    pub container: Option<String>,
+    /// Value before, `None` where the field is absent.
+    pub from: Option<Value>,
+    /// Value after.
+    pub to: Value,
+    /// Controls that want it.
+    pub controls: Vec<ControlId>,
+    /// Who owns the field now.
+    pub owner: Option<FieldOwner>,
+}
+
+/// What a change of the template restarts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// `RollingUpdate`, `Recreate`, `OnDelete`, `NextRun` (CronJob) or `None` (nothing restarts).
+    pub strategy: &'static str,
+    /// Pods that will be replaced.
+    pub pods: u32,
+}
+
+/// Whether a plan can be executed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Disposition {
+    /// It can, once approved and past the gates.
+    Ready,
+    /// It could be, but is not done without a human, for these reasons.
+    Held(Vec<Held>),
+    /// Nothing that Ironside may change would repair it: the reason, and what a person can do instead.
+    NotRepairable(String),
+}
+
+/// What would be done to one target. One plan and one patch per target, whatever the number of controls.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The object that is patched: always the topmost owner.
+    pub target: ObjectRef,
+    /// UID that the patch tests.
+    pub uid: String,
+    /// Generation that the patch tests.
+    pub generation: i64,
+    /// Template the plan was made for.
+    pub template: TemplateHash,
+    /// Controls repaired, sorted.
+    pub controls: Vec<ControlId>,
+    /// Leaves changed, sorted by pointer.
+    pub changes: Vec<Change>,
+    /// JSON Patch (RFC 6902) with its `test` operations; without the annotation, which carries the attempt and is added when it is sent.
+    pub patch: json_patch::Patch,
+    /// JSON Patch that takes the template back exactly, empty parents included.
+    pub undo: json_patch::Patch,
+    /// Highest risk of controls and restart.
+    pub risk: Risk,
+    /// Why it is not Low, in words; empty for Low.
+    pub risk_reasons: Vec<String>,
+    /// What restarts.
+    pub restart: Restart,
+    /// Evidence of the findings that the plan answers.
+    pub evidence: Vec<Evidence>,
+    /// Controls that fail on the target but are left out of the patch, each with its reason.
+    pub left_out: Vec<(ControlId, Held)>,
+    /// Image digests of the pods that evidence rests on, by container; part of the hash.
+    pub image_digests: Vec<(String, String)>,
+    /// Content hash.
+    pub hash: PlanHash,
+    /// Whether it can be executed.
+    pub disposition: Disposition,
+}

@@ -1,0 +1,1 @@
+//! The remediation state machine: a pure `step(record, observed, now) -> (record, effects)`.
