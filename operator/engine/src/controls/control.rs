@@ -285,6 +285,10 @@ pub struct Control {
     pub check: Check,
     /// The repair, if there is one.
     pub repair: Option<Repair>,
+    /// Every place that the repair may write, and so the only places that an undo list may name: dotted paths below the pod spec, with
+    /// `containers[]` for each regular or init container, and `[]` at the end for items appended to a list
+    /// (`containers[].securityContext.allowPrivilegeEscalation`, `volumes[]`). Empty without a repair of the template.
+    pub writes: &'static [&'static str],
 }
 
 impl Control {
@@ -309,6 +313,7 @@ impl Control {
         needs: &[],
         check: Check::Template(|_, _| {}),
         repair: None,
+        writes: &[],
     };
 }
 

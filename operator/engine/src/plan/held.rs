@@ -51,6 +51,15 @@ pub enum Held {
         /// `Kind/name` of the exception.
         name: String,
     },
+    /// Two controls want different values at one place.
+    Contradiction {
+        /// JSON pointer.
+        pointer: String,
+        /// The controls.
+        controls: String,
+    },
+    /// The control is in mode Preview while others of the same target are enforced: shown, not done.
+    PreviewOnly,
     /// The namespace is not one where repairs are made.
     SystemNamespace,
     /// The server's dry run gave something else than the plan.
@@ -97,6 +106,8 @@ impl Held {
             Self::Irreversible { .. } => "Irreversible",
             Self::Unclear { .. } => "Unclear",
             Self::Exception { .. } => "Exception",
+            Self::Contradiction { .. } => "Contradiction",
+            Self::PreviewOnly => "PreviewOnly",
             Self::SystemNamespace => "SystemNamespace",
             Self::Mutated { .. } => "Mutated",
             Self::Denied { .. } => "Denied",
@@ -119,6 +130,10 @@ impl fmt::Display for Held {
             Self::Irreversible { what } => write!(f, "cannot be undone: {what}"),
             Self::Unclear { what } => write!(f, "not clear whether it applies: {what}"),
             Self::Exception { name } => write!(f, "repair withheld by exception {name}"),
+            Self::Contradiction { pointer, controls } => {
+                write!(f, "{controls} want different values at {pointer}")
+            }
+            Self::PreviewOnly => f.write_str("its mode is Preview"),
             Self::SystemNamespace => f.write_str("system namespaces are never repaired"),
             Self::Mutated { pointer } => {
                 write!(f, "the API server would store something else at {pointer} than planned")

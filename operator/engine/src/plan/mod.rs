@@ -2,20 +2,26 @@
 //!
 //! A plan is complete data and leaves the executor no choices. What is not done is in it too, as [`Disposition::Held`] or [`Disposition::NotRepairable`].
 
+mod applied;
 mod held;
+#[allow(dead_code)] // building and undo, which follow, use the rest
+mod place;
 
+pub use applied::{ANNOTATION, Application, Applied, LONGEST, Malformed, Written, annotation, parse_annotation};
 pub use held::Held;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::controls::{ControlId, Evidence, Risk};
+use crate::controls::{ControlId, Evidence, Parameters, Risk};
 use crate::model::{FieldOwner, ObjectRef, TemplateHash};
 
 /// Content hash of a plan: target, changes, risk and restart class (and the image digest where the evidence is about the image), not the whole template, so that
 /// an approval survives an image bump. 64 hexadecimal digits; people use the first 12.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct PlanHash(pub String);
 
 impl PlanHash {
@@ -34,7 +40,7 @@ impl fmt::Display for PlanHash {
 /// One change of one leaf of the target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// JSON pointer from the root of the target.
+    /// JSON pointer from the root of the target. An item appended to a list of objects (a volume, a mount) has its index as the last step.
     pub pointer: String,
     /// Container that the field belongs to.
     pub container: Option<String>,
@@ -42,6 +48,8 @@ pub struct Change {
     pub from: Option<Value>,
     /// Value after.
     pub to: Value,
+    /// How many parents are created with it, the nearest ones (`capabilities` and `securityContext` for `drop`: 2). Undo removes exactly those again.
+    pub made: u8,
     /// Controls that want it.
     pub controls: Vec<ControlId>,
     /// Who owns the field now.
@@ -55,6 +63,9 @@ pub struct Restart {
     pub strategy: &'static str,
     /// Pods that will be replaced.
     pub pods: u32,
+    /// Why the restart is forbidden outside an approved plan **and** a maintenance window (long drains, `safe-to-evict: "false"`,
+    /// `karpenter.sh/do-not-disrupt`): with no window in the policy it never starts. `None` for ordinary workloads.
+    pub only_in_window: Option<String>,
 }
 
 /// Whether a plan can be executed.
@@ -81,6 +92,8 @@ pub struct Plan {
     pub template: TemplateHash,
     /// Controls repaired, sorted.
     pub controls: Vec<ControlId>,
+    /// Settings that the controls were judged with: one entry for each (control, parameters) whose finding the plan answers.
+    pub judged: Vec<(ControlId, Parameters)>,
     /// Leaves changed, sorted by pointer.
     pub changes: Vec<Change>,
     /// JSON Patch (RFC 6902) with its `test` operations; without the annotation, which carries the attempt and is added when it is sent.
@@ -91,6 +104,8 @@ pub struct Plan {
     pub risk: Risk,
     /// Why it is not Low, in words; empty for Low.
     pub risk_reasons: Vec<String>,
+    /// What the restart loses and no undo brings back, in words; empty for most.
+    pub irreversible: Vec<String>,
     /// What restarts.
     pub restart: Restart,
     /// Evidence of the findings that the plan answers.
@@ -99,6 +114,10 @@ pub struct Plan {
     pub left_out: Vec<(ControlId, Held)>,
     /// Image digests of the pods that evidence rests on, by container; part of the hash.
     pub image_digests: Vec<(String, String)>,
+    /// Earlier repairs of this object that are still in place; they stay in its annotation.
+    pub earlier: Vec<Application>,
+    /// Every control is in mode Preview: shown and kept fresh, never executed.
+    pub preview: bool,
     /// Content hash.
     pub hash: PlanHash,
     /// Whether it can be executed.

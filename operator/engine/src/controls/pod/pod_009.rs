@@ -39,6 +39,7 @@ pub const CONTROL: Control = Control {
         risk: Risk::Low,
         by: RepairBy::EachContainer(repair),
     }),
+    writes: &["containers[].securityContext.allowPrivilegeEscalation"],
     ..Control::WORKLOAD
 };
 
