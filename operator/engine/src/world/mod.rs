@@ -1,5 +1,340 @@
 //! The index of everything that was seen: one writer takes deltas in, readers get an immutable [`Snapshot`] and the set of what changed.
+//!
+//! The world knows what exists and how objects belong together. It must not know what is right or wrong: no control, no policy, no clock.
+//!
+//! ```text
+//! Delta -> World (single writer) -> drain -> Arc<Snapshot> (per-namespace shards, copied on write)
+//!                                         -> dirty: what to judge again
+//! ```
+//!
+//! What makes what dirty (`dirty.rs`): a pod, ReplicaSet or Job its topmost workload; a ServiceAccount the workloads that run as it; a disruption budget
+//! the workloads that it selects; a Service, Ingress, NetworkPolicy or quota its Namespace; a Namespace everything in it; something that makes the API
+//! server call Services the Namespaces of those Services. A new version that says nothing new makes nothing dirty.
 
+mod backends;
+mod delta;
+mod dirty;
+mod index;
+mod object;
+mod reading;
 mod snapshot;
+#[cfg(test)]
+mod tests;
+mod view;
 
+pub use delta::Delta;
+pub use object::Object;
+pub use reading::Reading;
 pub use snapshot::{Shard, Snapshot};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::model::network::ApiServerBackend;
+use crate::model::{Kind, Namespace, ObjectRef, Pod, Workload};
+use view::{View, same};
+
+/// The single writer of the index.
+#[derive(Debug, Default)]
+pub struct World {
+    current: Arc<Snapshot>,
+    /// What each webhook configuration, APIService and CRD makes the API server call; empty lists are not kept.
+    callers: BTreeMap<ObjectRef, Vec<ApiServerBackend>>,
+    dirty: BTreeSet<ObjectRef>,
+}
+
+impl World {
+    /// An empty world of a cluster whose API server has this minor version (1.x); 0 where it is not known.
+    pub fn new(minor: u32) -> Self {
+        let mut world = Self::default();
+        world.snapshot_mut().minor = minor;
+        world
+    }
+
+    /// Notes the minor version of the API server. Another version makes everything dirty: fields that controls read may exist now.
+    pub fn set_minor(&mut self, minor: u32) {
+        if self.current.minor != minor {
+            self.snapshot_mut().minor = minor;
+            self.mark_scope(None);
+        }
+    }
+
+    /// Takes one change in.
+    pub fn apply(&mut self, delta: Delta) {
+        match delta {
+            Delta::Apply(object) => self.put(object),
+            Delta::Delete(reference) => self.remove(&reference),
+            Delta::Replace {
+                kind,
+                namespace,
+                objects,
+            } => self.replace(kind, namespace.as_deref(), objects),
+            Delta::Unavailable { kind, namespace, gap } => {
+                self.set_reading(kind, namespace.as_deref(), Reading::Unavailable(gap));
+            }
+        }
+    }
+
+    /// The present state, and every object that must be judged again since the last call: topmost workloads, bare pods and Namespaces, among them ones that
+    /// are gone.
+    pub fn drain(&mut self) -> (Arc<Snapshot>, BTreeSet<ObjectRef>) {
+        (Arc::clone(&self.current), std::mem::take(&mut self.dirty))
+    }
+
+    fn replace(&mut self, kind: Kind, namespace: Option<&str>, objects: Vec<Object>) {
+        let in_scope = |r: &ObjectRef| r.kind == kind && namespace.is_none_or(|namespace| *r.namespace == *namespace);
+        let listed: Vec<(ObjectRef, Object)> = objects
+            .into_iter()
+            .map(|object| (object.reference(), object))
+            .filter(|(reference, _)| in_scope(reference))
+            .collect();
+        let kept: BTreeSet<&ObjectRef> = listed.iter().map(|(reference, _)| reference).collect();
+        let gone: Vec<ObjectRef> = self
+            .references(kind, namespace)
+            .into_iter()
+            .filter(|reference| !kept.contains(reference))
+            .collect();
+        for reference in &gone {
+            self.remove(reference);
+        }
+        for (_, object) in listed {
+            self.put(object);
+        }
+        self.set_reading(kind, namespace, Reading::Complete);
+    }
+
+    fn set_reading(&mut self, kind: Kind, namespace: Option<&str>, reading: Reading) {
+        let mut readings = (*self.current.readings).clone();
+        if readings.set(kind, namespace, reading) {
+            // Children of owners that were not seen are judged or not, depending on this.
+            self.mark_scope(namespace);
+            self.snapshot_mut().readings = Arc::new(readings);
+            self.mark_scope(namespace);
+        }
+    }
+
+    fn put(&mut self, object: Object) {
+        let reference = object.reference();
+        if !matches!(object, Object::Unreadable(..)) {
+            self.forget_unreadable(&reference);
+        }
+        match object {
+            Object::Namespace(namespace) => self.put_namespace(&reference, namespace),
+            Object::Pod(pod, workload) => self.put_pod(&reference, pod, workload.map(|workload| *workload)),
+            Object::Workload(workload) => self.put_workload(&reference, *workload),
+            Object::ServiceAccount(o) => self.put_in(&reference, o, |shard| &mut shard.service_accounts),
+            Object::Service(o) => self.put_in(&reference, o, |shard| &mut shard.services),
+            Object::Ingress(o) => self.put_in(&reference, o, |shard| &mut shard.ingresses),
+            Object::NetworkPolicy(o) => self.put_in(&reference, o, |shard| &mut shard.network_policies),
+            Object::ResourceQuota(o) => self.put_in(&reference, o, |shard| &mut shard.quotas),
+            Object::PodDisruptionBudget(o) => {
+                self.mark_selected(&reference.namespace, o.spec.selector.as_ref());
+                self.put_in(&reference, o, |shard| &mut shard.disruption_budgets);
+            }
+            Object::Caller(_, backends) => self.put_caller(&reference, backends),
+            Object::Unreadable(_, reason) => {
+                self.remove(&reference);
+                Arc::make_mut(&mut self.snapshot_mut().unreadable).insert(reference.clone(), reason);
+                self.mark_related(&reference);
+            }
+        }
+    }
+
+    fn remove(&mut self, reference: &ObjectRef) {
+        self.forget_unreadable(reference);
+        match reference.kind {
+            Kind::Namespace => self.remove_namespace(reference),
+            Kind::Pod => self.remove_pod(reference),
+            kind if kind.is_workload() => self.remove_workload(reference),
+            Kind::ServiceAccount => self.remove_in(reference, |shard| &mut shard.service_accounts),
+            Kind::Service => self.remove_in(reference, |shard| &mut shard.services),
+            Kind::Ingress => self.remove_in(reference, |shard| &mut shard.ingresses),
+            Kind::NetworkPolicy => self.remove_in(reference, |shard| &mut shard.network_policies),
+            Kind::PodDisruptionBudget => self.remove_in(reference, |shard| &mut shard.disruption_budgets),
+            Kind::ResourceQuota => self.remove_in(reference, |shard| &mut shard.quotas),
+            _ => self.put_caller(reference, Vec::new()),
+        }
+        self.prune(&reference.namespace);
+    }
+
+    fn put_namespace(&mut self, reference: &ObjectRef, mut new: Namespace) {
+        let old = self.current.namespace(&reference.name).cloned();
+        let changed = !old.as_ref().is_some_and(|old| same(&**old, &mut new));
+        if changed {
+            self.mark_selecting(old.as_deref(), Some(&new));
+        }
+        self.shard_mut(&reference.name).namespace = Some(Arc::new(new));
+        if changed {
+            self.mark_scope(Some(&reference.name));
+        }
+    }
+
+    fn remove_namespace(&mut self, reference: &ObjectRef) {
+        if let Some(old) = self.current.namespace(&reference.name).cloned() {
+            self.mark_selecting(Some(&old), None);
+            self.mark_scope(Some(&reference.name));
+            self.shard_mut(&reference.name).namespace = None;
+            self.prune(&reference.name);
+        }
+    }
+
+    fn put_pod(&mut self, reference: &ObjectRef, mut new: Pod, workload: Option<Workload>) {
+        let old = self.current.pod(&reference.namespace, &reference.name).cloned();
+        let changed = !old.as_ref().is_some_and(|old| same(&**old, &mut new));
+        if changed {
+            self.mark_pod(reference, old.as_deref(), Some(&new));
+        }
+        let shard = self.shard_mut(&reference.namespace);
+        if let Some(old) = old {
+            shard.index.remove_pod(&reference.name, &old);
+        }
+        shard.index.add_pod(&reference.name, &new);
+        shard.pods.insert(Arc::clone(&reference.name), Arc::new(new));
+        match workload {
+            Some(workload) => self.put_workload(reference, workload),
+            None => self.remove_workload(reference),
+        }
+        if changed {
+            self.mark_topmost(reference);
+        }
+    }
+
+    fn remove_pod(&mut self, reference: &ObjectRef) {
+        let Some(old) = self.current.pod(&reference.namespace, &reference.name).cloned() else {
+            return;
+        };
+        self.mark_pod(reference, Some(&old), None);
+        self.remove_workload(reference);
+        let shard = self.shard_mut(&reference.namespace);
+        shard.index.remove_pod(&reference.name, &old);
+        shard.pods.remove(&reference.name);
+    }
+
+    fn put_workload(&mut self, reference: &ObjectRef, mut new: Workload) {
+        let old = self.current.workload(reference).cloned();
+        let changed = !old.as_ref().is_some_and(|old| same(&**old, &mut new));
+        if changed {
+            self.mark_workload(reference, old.as_deref(), Some(&new));
+        }
+        let key = (reference.kind, Arc::clone(&reference.name));
+        let shard = self.shard_mut(&reference.namespace);
+        if let Some(old) = old {
+            shard.index.remove_workload(&key, &old);
+        }
+        shard.index.add_workload(&key, &new);
+        shard.workloads.insert(key, Arc::new(new));
+        if changed {
+            self.mark_topmost(reference);
+        }
+    }
+
+    fn remove_workload(&mut self, reference: &ObjectRef) {
+        if let Some(old) = self.current.workload(reference).cloned() {
+            self.mark_workload(reference, Some(&old), None);
+            let key = (reference.kind, Arc::clone(&reference.name));
+            let shard = self.shard_mut(&reference.namespace);
+            shard.index.remove_workload(&key, &old);
+            shard.workloads.remove(&key);
+        }
+    }
+
+    /// Puts an object that others only refer to.
+    fn put_in<T: View + Clone>(
+        &mut self,
+        reference: &ObjectRef,
+        mut new: T,
+        slot: fn(&mut Shard) -> &mut BTreeMap<Arc<str>, Arc<T>>,
+    ) {
+        let objects = slot(self.shard_mut(&reference.namespace));
+        let changed = !objects.get(&reference.name).is_some_and(|old| same(&**old, &mut new));
+        objects.insert(Arc::clone(&reference.name), Arc::new(new));
+        if changed {
+            self.mark_related(reference);
+        }
+    }
+
+    fn remove_in<T>(&mut self, reference: &ObjectRef, slot: fn(&mut Shard) -> &mut BTreeMap<Arc<str>, Arc<T>>) {
+        if self.current.shard(&reference.namespace).is_some() {
+            self.mark_related(reference);
+            slot(self.shard_mut(&reference.namespace)).remove(&reference.name);
+        }
+    }
+
+    fn put_caller(&mut self, reference: &ObjectRef, backends: Vec<ApiServerBackend>) {
+        let old = self.callers.remove(reference).unwrap_or_default();
+        if old == backends {
+            if !old.is_empty() {
+                self.callers.insert(reference.clone(), old);
+            }
+            return;
+        }
+        for backend in old.iter().filter(|backend| !backends.contains(backend)) {
+            self.mark_namespace(&backend.namespace);
+        }
+        for backend in backends.iter().filter(|backend| !old.contains(backend)) {
+            self.mark_namespace(&backend.namespace);
+        }
+        if !backends.is_empty() {
+            self.callers.insert(reference.clone(), backends);
+        }
+        let mut all: Vec<ApiServerBackend> = self.callers.values().flatten().cloned().collect();
+        all.sort();
+        self.snapshot_mut().api_server_backends = Arc::new(all);
+    }
+
+    fn forget_unreadable(&mut self, reference: &ObjectRef) {
+        if self.current.unreadable.contains_key(reference) {
+            self.mark_related(reference);
+            Arc::make_mut(&mut self.snapshot_mut().unreadable).remove(reference);
+        }
+    }
+
+    /// Every object of a kind in scope.
+    fn references(&self, kind: Kind, namespace: Option<&str>) -> Vec<ObjectRef> {
+        let shards = self
+            .current
+            .shards
+            .iter()
+            .filter(|(name, _)| namespace.is_none_or(|namespace| ***name == *namespace));
+        let unreadable = self
+            .current
+            .unreadable
+            .keys()
+            .filter(|r| r.kind == kind && namespace.is_none_or(|namespace| *r.namespace == *namespace));
+        let callers = self.callers.keys().filter(|r| r.kind == kind);
+        shards
+            .flat_map(|(name, shard)| {
+                let names = shard.names(kind);
+                names.into_iter().map(|object| match kind {
+                    Kind::Namespace => ObjectRef::new(kind, "", name),
+                    _ => ObjectRef {
+                        namespace: Arc::clone(name),
+                        kind,
+                        name: object,
+                    },
+                })
+            })
+            .chain(unreadable.cloned())
+            .chain(callers.cloned())
+            .collect()
+    }
+
+    fn snapshot_mut(&mut self) -> &mut Snapshot {
+        Arc::make_mut(&mut self.current)
+    }
+
+    fn shard_mut(&mut self, namespace: &str) -> &mut Shard {
+        let shards = &mut self.snapshot_mut().shards;
+        if !shards.contains_key(namespace) {
+            shards.insert(namespace.into(), Arc::default());
+        }
+        Arc::make_mut(shards.entry(namespace.into()).or_default())
+    }
+
+    /// Drops the shard of a namespace once nothing is left in it.
+    fn prune(&mut self, namespace: &str) {
+        if self.current.shard(namespace).is_some_and(|shard| shard.is_empty()) {
+            self.snapshot_mut().shards.remove(namespace);
+        }
+    }
+}

@@ -1,3 +1,1 @@
 //! Controls of namespaces and admission (NSA/CISA guide, section "Pod security enforcement").
-
-pub mod ns_001;

@@ -1,3 +1,0 @@
-//! The harness proves itself: what every other test relies on.
-
-mod controlplane;

@@ -1,1 +1,0 @@
-//! From objects to findings: every control of every policy on one object. Cannot fail.

@@ -1,0 +1,152 @@
+//! What has to be judged again after a change. Precise on purpose: with thousands of pods, one status write must not re-judge a namespace.
+
+use std::collections::BTreeMap;
+
+use super::World;
+use crate::model::{Kind, LabelSelector, Namespace, NetworkPolicy, ObjectRef, Pod, Workload};
+use crate::world::Reading;
+
+impl World {
+    /// Marks what stands at the top of an object's chain of owners. A child's status is its owner's rollout.
+    pub(super) fn mark_topmost(&mut self, reference: &ObjectRef) {
+        let top = self.current.topmost_owner(reference);
+        self.dirty.insert(top);
+    }
+
+    pub(super) fn mark_namespace(&mut self, name: &str) {
+        self.dirty.insert(ObjectRef::new(Kind::Namespace, "", name));
+    }
+
+    /// Marks a pod's workload, before the pod changes; the Namespace too if traffic rules see another pod than before.
+    pub(super) fn mark_pod(&mut self, reference: &ObjectRef, old: Option<&Pod>, new: Option<&Pod>) {
+        if old.is_some() {
+            self.mark_topmost(reference);
+        }
+        if old.map(traffic_identity) != new.map(traffic_identity) {
+            self.mark_namespace(&reference.namespace);
+        }
+    }
+
+    /// Marks a workload's topmost owner, before the workload changes. The Namespace too if the template changes, which traffic rules read; and children that
+    /// are judged themselves until their owner is seen.
+    pub(super) fn mark_workload(&mut self, reference: &ObjectRef, old: Option<&Workload>, new: Option<&Workload>) {
+        if old.is_some() {
+            self.mark_topmost(reference);
+        }
+        if old.map(|old| old.template.hash) != new.map(|new| new.template.hash) {
+            self.mark_namespace(&reference.namespace);
+        }
+        let (was, is) = (old.map(|old| &old.meta.uid), new.map(|new| &new.meta.uid));
+        if was != is && *self.current.reading(reference.kind, &reference.namespace) != Reading::Complete {
+            for uid in was.into_iter().chain(is) {
+                self.mark_children(&reference.namespace, uid);
+            }
+        }
+    }
+
+    /// Marks what refers to an object that is not judged itself, or the object if it is.
+    pub(super) fn mark_related(&mut self, reference: &ObjectRef) {
+        match reference.kind {
+            Kind::ServiceAccount => self.mark_account(reference),
+            Kind::PodDisruptionBudget => {
+                let shard = self.current.shard(&reference.namespace);
+                let budget = shard.and_then(|shard| shard.disruption_budgets.get(&reference.name).cloned());
+                if let Some(budget) = budget {
+                    self.mark_selected(&reference.namespace, budget.spec.selector.as_ref());
+                }
+            }
+            Kind::Namespace => self.mark_namespace(&reference.name),
+            kind if kind.is_workload() => self.mark_topmost(reference),
+            // Services, Ingresses and NetworkPolicies decide who may talk to whom; quotas whether there is room.
+            kind if kind.namespaced() => self.mark_namespace(&reference.namespace),
+            _ => {}
+        }
+    }
+
+    /// Marks the workloads whose pods a disruption budget protects. No selector selects none, an empty one all.
+    pub(super) fn mark_selected(&mut self, namespace: &str, selector: Option<&LabelSelector>) {
+        let (Some(selector), Some(shard)) = (selector, self.current.shard(namespace)) else {
+            return;
+        };
+        let selected: Vec<ObjectRef> = shard
+            .workloads
+            .values()
+            .filter(|workload| selector.matches(&workload.template.labels))
+            .map(|workload| self.current.topmost_owner(&workload.reference()))
+            .collect();
+        self.dirty.extend(selected);
+    }
+
+    /// Marks the Namespaces whose network policies let pods in or out by labels of a namespace that changes.
+    pub(super) fn mark_selecting(&mut self, old: Option<&Namespace>, new: Option<&Namespace>) {
+        let none = BTreeMap::new();
+        let old = old.map_or(&none, |old| &old.metadata.labels);
+        let new = new.map_or(&none, |new| &new.metadata.labels);
+        if old == new {
+            return;
+        }
+        let concerned: Vec<ObjectRef> = self
+            .current
+            .shards
+            .iter()
+            .filter(|(_, shard)| {
+                shard
+                    .network_policies
+                    .values()
+                    .flat_map(|policy| namespace_selectors(policy))
+                    .any(|selector| selector.matches(old) != selector.matches(new))
+            })
+            .map(|(name, _)| ObjectRef::new(Kind::Namespace, "", name))
+            .collect();
+        self.dirty.extend(concerned);
+    }
+
+    /// Marks everything that is judged in a namespace, or everywhere.
+    pub(super) fn mark_scope(&mut self, namespace: Option<&str>) {
+        let targets: Vec<ObjectRef> = match namespace {
+            None => self.current.targets().collect(),
+            Some(namespace) => self.current.targets_in(namespace).collect(),
+        };
+        self.dirty.extend(targets);
+        if let Some(namespace) = namespace.filter(|namespace| !namespace.is_empty()) {
+            self.mark_namespace(namespace);
+        }
+    }
+
+    fn mark_account(&mut self, account: &ObjectRef) {
+        let Some(shard) = self.current.shard(&account.namespace) else {
+            return;
+        };
+        let using: Vec<ObjectRef> = shard
+            .workloads_using(&account.name)
+            .map(|(kind, name)| ObjectRef::new(*kind, &account.namespace, name))
+            .map(|reference| self.current.topmost_owner(&reference))
+            .collect();
+        self.dirty.extend(using);
+    }
+
+    fn mark_children(&mut self, namespace: &str, uid: &str) {
+        let Some(shard) = self.current.shard(namespace) else {
+            return;
+        };
+        let workloads = shard.children(uid).map(|child| child.reference());
+        let pods = shard
+            .index
+            .pods_of(uid)
+            .map(|name| ObjectRef::new(Kind::Pod, namespace, name));
+        let children: Vec<ObjectRef> = workloads.chain(pods).collect();
+        self.dirty.extend(children);
+    }
+}
+
+/// What traffic rules see of a pod: its labels, whether it is on the host's network, whether it still runs.
+fn traffic_identity(pod: &Pod) -> (&BTreeMap<String, String>, bool, bool) {
+    let finished = matches!(pod.status.phase.as_deref(), Some("Succeeded" | "Failed"));
+    (&pod.metadata.labels, pod.spec.host_network == Some(true), finished)
+}
+
+fn namespace_selectors(policy: &NetworkPolicy) -> impl Iterator<Item = &LabelSelector> {
+    let from = policy.spec.ingress.iter().flat_map(|rule| &rule.from);
+    let to = policy.spec.egress.iter().flat_map(|rule| &rule.to);
+    from.chain(to).filter_map(|peer| peer.namespace_selector.as_ref())
+}

@@ -1,0 +1,120 @@
+//! One decoded object of any kind that the engine knows.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::backends;
+use crate::model::disruption::ResourceQuota;
+use crate::model::network::ApiServerBackend;
+use crate::model::workload::{DecodeError, display_name};
+use crate::model::{
+    Ingress, Kind, Meta, Namespace, NetworkPolicy, ObjectRef, OwnerReference, Pod, PodDisruptionBudget, Service,
+    ServiceAccount, Workload,
+};
+
+/// A trimmed view, whatever its kind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Object {
+    /// A namespace.
+    Namespace(Namespace),
+    /// A pod. One that no workload stands behind is a workload itself and carries its spec as one.
+    Pod(Pod, Option<Box<Workload>>),
+    /// Any other workload kind.
+    Workload(Box<Workload>),
+    /// A service account.
+    ServiceAccount(ServiceAccount),
+    /// A service.
+    Service(Service),
+    /// An ingress.
+    Ingress(Ingress),
+    /// A network policy.
+    NetworkPolicy(NetworkPolicy),
+    /// A disruption budget.
+    PodDisruptionBudget(PodDisruptionBudget),
+    /// A quota.
+    ResourceQuota(ResourceQuota),
+    /// Something that makes the API server call Services: an admission webhook configuration, an APIService, a CRD with conversion.
+    Caller(ObjectRef, Vec<ApiServerBackend>),
+    /// An object that exists but cannot be read as its kind, with the reason. Its controls are Unknown.
+    Unreadable(ObjectRef, String),
+}
+
+impl Object {
+    /// Decodes an object of `kind` from its JSON form. Fails on a field of the wrong type, never on an unknown one.
+    pub fn decode(kind: Kind, object: Value) -> Result<Self, DecodeError> {
+        Ok(match kind {
+            Kind::Namespace => Self::Namespace(view(kind, object)?),
+            Kind::Pod => {
+                let pod: Pod = view(kind, object.clone())?;
+                let bare = template_owner(Kind::Pod, &pod.metadata).is_none();
+                let workload = bare.then(|| Workload::decode(kind, object)).transpose()?;
+                Self::Pod(without_managed_fields(pod), workload.map(Box::new))
+            }
+            Kind::Deployment
+            | Kind::ReplicaSet
+            | Kind::StatefulSet
+            | Kind::DaemonSet
+            | Kind::Job
+            | Kind::CronJob
+            | Kind::ReplicationController => Self::Workload(Box::new(Workload::decode(kind, object)?)),
+            Kind::ServiceAccount => Self::ServiceAccount(view(kind, object)?),
+            Kind::Service => Self::Service(view(kind, object)?),
+            Kind::Ingress => Self::Ingress(view(kind, object)?),
+            Kind::NetworkPolicy => Self::NetworkPolicy(view(kind, object)?),
+            Kind::PodDisruptionBudget => Self::PodDisruptionBudget(view(kind, object)?),
+            Kind::ResourceQuota => Self::ResourceQuota(view(kind, object)?),
+            Kind::ValidatingWebhookConfiguration
+            | Kind::MutatingWebhookConfiguration
+            | Kind::ApiService
+            | Kind::CustomResourceDefinition => {
+                let (name, backends) = backends::decode(kind, object)?;
+                Self::Caller(ObjectRef::new(kind, "", &name), backends)
+            }
+        })
+    }
+
+    /// Which object this is.
+    pub fn reference(&self) -> ObjectRef {
+        let named = |kind: Kind, meta: &Meta| ObjectRef::new(kind, &meta.namespace, &meta.name);
+        match self {
+            Self::Namespace(o) => named(Kind::Namespace, &o.metadata),
+            Self::Pod(o, _) => named(Kind::Pod, &o.metadata),
+            Self::Workload(o) => o.reference(),
+            Self::ServiceAccount(o) => named(Kind::ServiceAccount, &o.metadata),
+            Self::Service(o) => named(Kind::Service, &o.metadata),
+            Self::Ingress(o) => named(Kind::Ingress, &o.metadata),
+            Self::NetworkPolicy(o) => named(Kind::NetworkPolicy, &o.metadata),
+            Self::PodDisruptionBudget(o) => named(Kind::PodDisruptionBudget, &o.metadata),
+            Self::ResourceQuota(o) => named(Kind::ResourceQuota, &o.metadata),
+            Self::Caller(reference, _) | Self::Unreadable(reference, _) => reference.clone(),
+        }
+    }
+}
+
+/// The controller whose pod template an object was made from, if it is of a kind that makes such objects. A StatefulSet that belongs to a Deployment, or a
+/// pod that belongs to another pod, was not made from its owner's template and is judged on its own.
+pub(super) fn template_owner(child: Kind, meta: &Meta) -> Option<(Kind, &OwnerReference)> {
+    let owner = meta.controller()?;
+    let kind = Kind::from_manifest(&owner.api_version, &owner.kind)?;
+    let made_from_template = match child {
+        Kind::Pod => matches!(
+            kind,
+            Kind::ReplicaSet | Kind::StatefulSet | Kind::DaemonSet | Kind::Job | Kind::ReplicationController
+        ),
+        Kind::ReplicaSet => kind == Kind::Deployment,
+        Kind::Job => kind == Kind::CronJob,
+        _ => false,
+    };
+    made_from_template.then_some((kind, owner))
+}
+
+fn view<T: DeserializeOwned>(kind: Kind, object: Value) -> Result<T, DecodeError> {
+    let name = display_name(&object);
+    serde_json::from_value(object).map_err(|source| DecodeError::Field { kind, name, source })
+}
+
+/// Nothing asks who wrote a field of a live pod, and there are many pods.
+fn without_managed_fields(mut pod: Pod) -> Pod {
+    pod.metadata.managed_fields = Vec::new();
+    pod
+}
