@@ -1,1 +1,22 @@
-//! End-to-end harness of Ironside.
+//! End-to-end harness of Ironside: a real control plane, simulated nodes, faults, and the operator as a process.
+//!
+//! A test is a function that calls [`scenario::scenario`] with an async closure; the closure gets a cluster, a client and a
+//! namespace of its own. When it fails, logs, the audit log and dumps lie in `e2e-artifacts/<test>`.
+//!
+//! Knows Ironside only from outside: its custom resource types and its programs.
+
+pub mod audit;
+pub mod binaries;
+pub mod cluster;
+pub mod controlplane;
+mod dump;
+pub mod kubectl;
+pub mod nodes;
+pub mod pki;
+mod progress;
+pub mod scenario;
+pub mod wait;
+pub mod workloads;
+
+pub use cluster::Cluster;
+pub use scenario::{Scenario, scenario};

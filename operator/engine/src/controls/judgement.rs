@@ -79,6 +79,21 @@ impl Judgement {
         }
     }
 
+    /// Judges one field that must not have one value; any other and none are fine.
+    pub fn reject<T: PartialEq + Into<Value>>(
+        &mut self,
+        path: &str,
+        observed: Option<T>,
+        rejected: &T,
+        expected: &str,
+    ) {
+        if observed.as_ref() == Some(rejected) {
+            self.fail(path, observed.map(Into::into), expected);
+        } else {
+            self.pass();
+        }
+    }
+
     /// Something was looked at and is as it should be.
     pub fn pass(&mut self) {
         self.passed += 1;
@@ -86,13 +101,18 @@ impl Judgement {
 
     /// A field departs from what is expected. `path` is dotted, below the current part.
     pub fn fail(&mut self, path: &str, observed: Option<Value>, expected: &str) {
-        let mut pointer = self.prefix.clone();
+        let mut pointer = String::new();
         for step in path.split('.').filter(|step| !step.is_empty()) {
             pointer.push('/');
             pointer.push_str(step);
         }
+        self.fail_at(&pointer, observed, expected);
+    }
+
+    /// Like [`Judgement::fail`], for a field whose name holds dots: `pointer` is a JSON pointer below the current part.
+    pub fn fail_at(&mut self, pointer: &str, observed: Option<Value>, expected: &str) {
         self.failures.push(Evidence {
-            pointer,
+            pointer: format!("{}{pointer}", self.prefix),
             container: self.container.clone(),
             observed,
             expected: expected.to_owned(),

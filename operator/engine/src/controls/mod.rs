@@ -6,7 +6,9 @@
 pub mod catalogue;
 pub mod control;
 pub mod edit;
+mod judge;
 pub mod judgement;
+mod live;
 pub mod net;
 pub mod ns;
 pub mod pod;
@@ -18,11 +20,25 @@ pub use control::{
     Threat,
 };
 pub use edit::{Edit, TemplateEdit};
+pub use judge::Proposal;
 pub use judgement::{Evidence, Gap, Judgement, Responsibility, Verdict};
 pub use scope::{ContainerScope, NamespaceScope, Parameters, TemplateScope, WorkloadScope};
 
 /// Every control, sorted by id. Ids are never reused.
-pub const CONTROLS: &[&Control] = &[&pod::pod_009::CONTROL];
+pub const CONTROLS: &[&Control] = &[
+    &ns::ns_001::CONTROL,
+    &pod::pod_001::CONTROL,
+    &pod::pod_002::CONTROL,
+    &pod::pod_003::CONTROL,
+    &pod::pod_005::CONTROL,
+    &pod::pod_007::CONTROL,
+    &pod::pod_009::CONTROL,
+    &pod::pod_010::CONTROL,
+    &pod::pod_011::CONTROL,
+    &pod::pod_012::CONTROL,
+    &pod::pod_013::CONTROL,
+    &sa::sa_001::CONTROL,
+];
 
 /// The control with this id.
 pub fn find(id: &str) -> Option<&'static Control> {

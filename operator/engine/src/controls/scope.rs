@@ -26,12 +26,36 @@ pub struct TemplateScope<'a> {
     pub template: &'a PodTemplate,
     /// Settings.
     pub parameters: &'a Parameters,
+    /// Kubernetes minor version (1.x) that the verdict is for; 0 means the newest.
+    pub minor: u32,
 }
 
-impl TemplateScope<'_> {
+impl<'a> TemplateScope<'a> {
     /// The pod spec.
-    pub fn spec(&self) -> &PodSpec {
+    pub fn spec(&self) -> &'a PodSpec {
         &self.template.spec
+    }
+
+    /// Every container: init, regular, ephemeral.
+    pub fn containers(self) -> impl Iterator<Item = ContainerScope<'a>> {
+        self.spec()
+            .all_containers()
+            .map(move |(kind, index, container)| ContainerScope {
+                pod: self,
+                kind,
+                index,
+                container,
+            })
+    }
+
+    /// Containers that a template can declare, hence that a repair can edit: init and regular ones.
+    pub fn declared_containers(self) -> impl Iterator<Item = ContainerScope<'a>> {
+        self.containers().filter(|at| at.kind != ContainerKind::Ephemeral)
+    }
+
+    /// Whether the server has what came with this minor version.
+    pub fn at_least(&self, minor: u32) -> bool {
+        self.minor == 0 || self.minor >= minor
     }
 }
 
@@ -70,6 +94,15 @@ impl<'a> WorkloadScope<'a> {
     /// The pod spec.
     pub fn spec(&self) -> &'a PodSpec {
         &self.workload.template.spec
+    }
+
+    /// The template on its own.
+    pub fn template(&self) -> TemplateScope<'a> {
+        TemplateScope {
+            template: &self.workload.template,
+            parameters: self.parameters,
+            minor: self.world.minor,
+        }
     }
 }
 

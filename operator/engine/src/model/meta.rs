@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use super::{ManagedFields, null_as_default};
 
 /// Annotations under these prefixes are kept; all others are dropped while decoding, so that a hostile object with a megabyte of annotations costs nothing.
-const KEPT_ANNOTATIONS: [&str; 14] = [
+const KEPT_ANNOTATIONS: [&str; 15] = [
     "hardening.ironside.dev/",
     "argocd.argoproj.io/",
     "kustomize.toolkit.fluxcd.io/",
@@ -23,6 +23,7 @@ const KEPT_ANNOTATIONS: [&str; 14] = [
     "olm.",
     "container.apparmor.security.beta.kubernetes.io/",
     "seccomp.security.alpha.kubernetes.io/",
+    "vault.hashicorp.com/",
 ];
 
 /// Longest annotation value that is kept, in bytes. Our own annotation has at most 8 KiB; nothing else that we read is near it.

@@ -1,7 +1,9 @@
 //! Live pods: what they run as and how they fare. Their spec belongs to their workload; a bare pod is a workload itself.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
+use super::network::Protocol;
+use super::template::ContainerPort;
 use super::{Meta, null_as_default};
 
 /// Trimmed `Pod`.
@@ -29,6 +31,25 @@ pub struct PodPlacement {
     /// Number of ephemeral containers matters, their content does not.
     #[serde(deserialize_with = "null_as_default")]
     pub ephemeral_containers: Vec<serde::de::IgnoredAny>,
+    /// Ports that the containers declare, injected containers included: what named ports of Services and NetworkPolicies mean for this pod.
+    #[serde(rename = "containers", deserialize_with = "declared_ports")]
+    pub ports: Box<[DeclaredPort]>,
+    /// The same of init containers that keep running (`restartPolicy: Always`).
+    #[serde(rename = "initContainers", deserialize_with = "sidecar_ports")]
+    pub sidecar_ports: Box<[DeclaredPort]>,
+}
+
+/// A port that a container of a live pod declares; small, because there are many pods.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DeclaredPort {
+    /// Name, if it has one.
+    pub name: Option<Box<str>>,
+    /// Protocol.
+    pub protocol: Protocol,
+    /// Port of the pod.
+    pub port: u16,
+    /// Whether the node forwards a port of its own to it (`hostPort`).
+    pub on_host: bool,
 }
 
 /// Trimmed `Pod.status`.
@@ -144,6 +165,42 @@ pub struct LinuxUser {
     pub uid: i64,
     #[serde(deserialize_with = "null_as_default")]
     pub gid: i64,
+}
+
+impl DeclaredPort {
+    /// The declared ports of a container; those that the API server would refuse are left out.
+    pub fn of(ports: &[ContainerPort]) -> impl Iterator<Item = Self> {
+        ports.iter().filter_map(|port| {
+            Some(Self {
+                name: port.name.as_deref().map(Into::into),
+                protocol: Protocol::parse(port.protocol.as_deref())?,
+                port: u16::try_from(port.container_port).ok().filter(|port| *port != 0)?,
+                on_host: port.host_port.is_some_and(|port| port != 0),
+            })
+        })
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PortsOfContainer {
+    #[serde(deserialize_with = "null_as_default")]
+    ports: Vec<ContainerPort>,
+    restart_policy: Option<String>,
+}
+
+fn declared_ports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[DeclaredPort]>, D::Error> {
+    let containers: Vec<PortsOfContainer> = null_as_default(deserializer)?;
+    Ok(containers.iter().flat_map(|c| DeclaredPort::of(&c.ports)).collect())
+}
+
+fn sidecar_ports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[DeclaredPort]>, D::Error> {
+    let containers: Vec<PortsOfContainer> = null_as_default(deserializer)?;
+    Ok(containers
+        .iter()
+        .filter(|c| c.restart_policy.as_deref() == Some("Always"))
+        .flat_map(|c| DeclaredPort::of(&c.ports))
+        .collect())
 }
 
 impl Pod {

@@ -230,14 +230,26 @@ impl Container {
         self.security().privileged == Some(true)
     }
 
-    /// Whether a Linux capability is added, with or without the prefix `CAP_`.
+    /// `capabilities`, if there are any.
+    pub fn capabilities(&self) -> Option<&Capabilities> {
+        self.security().capabilities.as_ref()
+    }
+
+    /// `capabilities.add` as written; absent reads as empty.
+    pub fn added_capabilities(&self) -> &[String] {
+        self.capabilities().and_then(|c| c.add.as_deref()).unwrap_or_default()
+    }
+
+    /// `capabilities.drop` as written; absent reads as empty.
+    pub fn dropped_capabilities(&self) -> &[String] {
+        self.capabilities().and_then(|c| c.drop.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether a Linux capability is added by name, with or without the prefix `CAP_`.
     pub fn adds(&self, capability: &str) -> bool {
-        self.security().capabilities.as_ref().is_some_and(|c| {
-            c.add
-                .iter()
-                .flatten()
-                .any(|added| added.trim_start_matches("CAP_").eq_ignore_ascii_case(capability))
-        })
+        self.added_capabilities()
+            .iter()
+            .any(|added| added.trim_start_matches("CAP_").eq_ignore_ascii_case(capability))
     }
 }
 

@@ -60,6 +60,23 @@ pub enum Held {
     },
     /// The control is in mode Preview while others of the same target are enforced: shown, not done.
     PreviewOnly,
+    /// The API server calls a Service of the namespace; closing it could stop the cluster.
+    CalledByApiServer {
+        /// Service.
+        service: String,
+        /// What makes the API server call it.
+        caller: String,
+    },
+    /// Generated network policies would let through what is refused now.
+    WouldOpen {
+        /// From where to what.
+        edge: String,
+    },
+    /// An object that is not Ironside's has a name that it needs.
+    NameTaken {
+        /// Kind and name.
+        object: String,
+    },
     /// The namespace is not one where repairs are made.
     SystemNamespace,
     /// The server's dry run gave something else than the plan.
@@ -108,6 +125,9 @@ impl Held {
             Self::Exception { .. } => "Exception",
             Self::Contradiction { .. } => "Contradiction",
             Self::PreviewOnly => "PreviewOnly",
+            Self::CalledByApiServer { .. } => "CalledByApiServer",
+            Self::WouldOpen { .. } => "WouldOpen",
+            Self::NameTaken { .. } => "NameTaken",
             Self::SystemNamespace => "SystemNamespace",
             Self::Mutated { .. } => "Mutated",
             Self::Denied { .. } => "Denied",
@@ -134,6 +154,12 @@ impl fmt::Display for Held {
                 write!(f, "{controls} want different values at {pointer}")
             }
             Self::PreviewOnly => f.write_str("its mode is Preview"),
+            Self::CalledByApiServer { service, caller } => write!(
+                f,
+                "the API server calls service {service} ({caller}) from an address that no policy can name: closing this namespace could stop the cluster"
+            ),
+            Self::WouldOpen { edge } => write!(f, "would let through what is refused now: {edge}"),
+            Self::NameTaken { object } => write!(f, "{object} is not Ironside's: rename or remove it"),
             Self::SystemNamespace => f.write_str("system namespaces are never repaired"),
             Self::Mutated { pointer } => {
                 write!(f, "the API server would store something else at {pointer} than planned")

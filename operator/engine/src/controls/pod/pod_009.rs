@@ -55,7 +55,7 @@ fn check(at: &ContainerScope<'_>, judgement: &mut Judgement) {
 }
 
 fn repair(at: &ContainerScope<'_>, _: &WorkloadScope<'_>, edit: &mut TemplateEdit<'_>) -> Result<(), Held> {
-    if at.container.is_privileged() || at.container.adds("SYS_ADMIN") {
+    if at.container.is_privileged() || at.container.adds("SYS_ADMIN") || at.container.adds("ALL") {
         return Err(Held::RefusedByApiServer {
             container: at.container.name.clone(),
             rule: "allowPrivilegeEscalation cannot be false beside privileged or CAP_SYS_ADMIN".to_owned(),

@@ -1,1 +1,3 @@
 //! Controls of ServiceAccounts and their tokens (NSA/CISA guide, sections "Protecting Pod service account tokens" and "Authentication and authorization").
+
+pub mod sa_001;

@@ -1,0 +1,21 @@
+# Two commands matter: `make demo` and `make test`. Needed: Rust (rustup picks the version of rust-toolchain.toml) and
+# Go 1.26 or newer. The only network is the package registries.
+
+.PHONY: build test lint
+
+# The programs of this repository: the operator, the command line, the harness.
+build:
+	cargo build --workspace --bins
+
+# Every test. The first run also builds the control plane (etcd, kube-apiserver, ...; about five minutes on two cores).
+test:
+	@.ci/phases \
+	  'build the programs'       'cargo build --workspace --bins' \
+	  'build the tests'          'cargo test --workspace --no-run' \
+	  'build the control plane'  '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e build' \
+	  'run the tests'            '.ci/tests'
+
+# What a change must also pass: the format and the lints.
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings

@@ -1,0 +1,82 @@
+//! `ironside-e2e`: a control plane for people (`up`), the build of its programs (`build`), and the processes that the
+//! test library starts for itself.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use ironside_e2e::binaries::Binaries;
+use ironside_e2e::cluster::{Cluster, Options};
+use ironside_e2e::controlplane::supervisor;
+use tokio::io::BufReader;
+
+/// A real Kubernetes control plane with simulated nodes, from pinned sources, for Ironside's tests and for trying things.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Build the programs of the control plane into the cache, if they are not there.
+    Build,
+    /// Start a control plane, print its kubeconfig, and keep it until Ctrl-C.
+    Up {
+        /// How many simulated nodes.
+        #[arg(long, default_value_t = Options::default().nodes)]
+        nodes: usize,
+        /// Show the behaviour of another Kubernetes version: 1.34, 1.35, 1.36.
+        #[arg(long)]
+        emulated_version: Option<String>,
+    },
+    /// Own a control plane and obey commands on standard input until it ends. For the test library.
+    #[command(hide = true)]
+    ControlPlane {
+        /// The options as JSON.
+        #[arg(long)]
+        options: String,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Arguments::parse().verb {
+        Verb::Build => {
+            let binaries = tokio::task::spawn_blocking(Binaries::obtain).await??;
+            print(&format!("{}", binaries.folder().display()))
+        }
+        Verb::Up {
+            nodes,
+            emulated_version,
+        } => {
+            up(Options {
+                nodes,
+                emulated_version,
+                ..Options::default()
+            })
+            .await
+        }
+        Verb::ControlPlane { options } => {
+            let options = serde_json::from_str(&options).context("--options")?;
+            let keep = std::env::var_os("IRONSIDE_E2E_KEEP").is_some_and(|value| !value.is_empty());
+            supervisor::serve(options, keep, BufReader::new(tokio::io::stdin()), tokio::io::stdout()).await
+        }
+    }
+}
+
+async fn up(options: Options) -> Result<()> {
+    let cluster = Cluster::dedicated(options).await?;
+    print(&format!(
+        "\n  export KUBECONFIG={}\n  export PATH={}:$PATH   # kubectl\n\nCtrl-C ends it.",
+        cluster.kubeconfig().display(),
+        Binaries::obtain()?.folder().display(),
+    ))?;
+    tokio::signal::ctrl_c().await.context("wait for Ctrl-C")?;
+    cluster.stop().await
+}
+
+fn print(text: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{text}").context("write to standard output")
+}

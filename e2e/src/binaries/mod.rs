@@ -1,0 +1,158 @@
+//! The programs of the control plane: which ones, where they come from, where they lie.
+//!
+//! Owns the pinned Go module (`e2e/controlplane`), its build into a cache outside the tree, and the places of our own
+//! programs. Knows nothing of how any of them is run.
+
+mod build;
+mod cache;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+/// One program of the control plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Program {
+    /// File name that the rest of the harness expects.
+    name: &'static str,
+    /// Go import path of its main package.
+    package: &'static str,
+    /// File name that `go build` gives it (the last element of the import path, or the module's name before `/v3`).
+    built_as: &'static str,
+}
+
+const PROGRAMS: [Program; 6] = [
+    Program {
+        name: "etcd",
+        package: "go.etcd.io/etcd/server/v3",
+        built_as: "server",
+    },
+    Program {
+        name: "kube-apiserver",
+        package: "k8s.io/kubernetes/cmd/kube-apiserver",
+        built_as: "kube-apiserver",
+    },
+    Program {
+        name: "kube-controller-manager",
+        package: "k8s.io/kubernetes/cmd/kube-controller-manager",
+        built_as: "kube-controller-manager",
+    },
+    Program {
+        name: "kube-scheduler",
+        package: "k8s.io/kubernetes/cmd/kube-scheduler",
+        built_as: "kube-scheduler",
+    },
+    Program {
+        name: "kubectl",
+        package: "k8s.io/kubernetes/cmd/kubectl",
+        built_as: "kubectl",
+    },
+    Program {
+        name: "kwok",
+        package: "sigs.k8s.io/kwok/cmd/kwok",
+        built_as: "kwok",
+    },
+];
+
+/// Stage files of kwok's own module that the simulated nodes use unchanged, and the name each has in the cache.
+const NODE_STAGES: [(&str, &str); 2] = [
+    ("kustomize/stage/node/fast/node-initialize.yaml", "node-initialize.yaml"),
+    (
+        "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+        "node-heartbeat-with-lease.yaml",
+    ),
+];
+
+/// Where the programs lie, ready to run.
+#[derive(Debug, Clone)]
+pub struct Binaries {
+    folder: PathBuf,
+    assets: Option<PathBuf>,
+}
+
+impl Binaries {
+    /// Finds the programs in the cache, or builds them there (about five minutes on two cores, once), showing progress
+    /// on standard error. `KUBEBUILDER_ASSETS` replaces etcd and kube-apiserver, which are all that such a folder has.
+    ///
+    /// # Errors
+    /// No Go toolchain and nothing in the cache, a failing build, or an assets folder without the two programs.
+    pub fn obtain() -> Result<Self> {
+        let folder = cache::obtain()?;
+        let assets = match std::env::var_os("KUBEBUILDER_ASSETS") {
+            Some(assets) if !assets.is_empty() => Some(checked_assets(PathBuf::from(assets))?),
+            _ => None,
+        };
+        Ok(Self { folder, assets })
+    }
+
+    /// The folder that holds all programs of the pinned build.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// etcd.
+    pub fn etcd(&self) -> PathBuf {
+        self.assets.as_ref().unwrap_or(&self.folder).join("etcd")
+    }
+
+    /// kube-apiserver.
+    pub fn apiserver(&self) -> PathBuf {
+        self.assets.as_ref().unwrap_or(&self.folder).join("kube-apiserver")
+    }
+
+    /// kube-controller-manager.
+    pub fn controller_manager(&self) -> PathBuf {
+        self.folder.join("kube-controller-manager")
+    }
+
+    /// kube-scheduler.
+    pub fn scheduler(&self) -> PathBuf {
+        self.folder.join("kube-scheduler")
+    }
+
+    /// kwok, which plays the nodes.
+    pub fn kwok(&self) -> PathBuf {
+        self.folder.join("kwok")
+    }
+
+    /// kubectl.
+    pub fn kubectl(&self) -> PathBuf {
+        self.folder.join("kubectl")
+    }
+
+    /// The Stages of kwok's own module that keep simulated nodes Ready.
+    pub fn node_stages(&self) -> [PathBuf; 2] {
+        NODE_STAGES.map(|(_, name)| self.folder.join(name))
+    }
+}
+
+fn checked_assets(assets: PathBuf) -> Result<PathBuf> {
+    for name in ["etcd", "kube-apiserver"] {
+        if !assets.join(name).is_file() {
+            bail!("KUBEBUILDER_ASSETS={} has no {name}", assets.display());
+        }
+    }
+    Ok(assets)
+}
+
+/// The path of one of this workspace's own programs (`ironside-operator`, `ironside`, `ironside-e2e`): beside the
+/// running program, which for a test binary is the folder above `deps`.
+///
+/// # Errors
+/// The program has not been built.
+pub fn workspace_program(name: &str) -> Result<PathBuf> {
+    let own = std::env::current_exe().context("where does the running program lie?")?;
+    let folder = own.parent().context("the running program has no folder")?;
+    let folder = match folder.parent() {
+        Some(above) if folder.ends_with("deps") => above,
+        _ => folder,
+    };
+    let path = folder.join(name);
+    if !path.is_file() {
+        bail!(
+            "{} is not built: run `make build` (or `cargo build --workspace --bins`)",
+            path.display()
+        );
+    }
+    Ok(path)
+}

@@ -1,0 +1,256 @@
+//! The cluster that a test works with: one shared by all tests of a process, one of its own, or an existing one.
+//!
+//! `IRONSIDE_E2E_KUBECONFIG` names an existing cluster, and nothing else ever does: neither `KUBECONFIG` nor a file in
+//! the home folder is looked at, so a test run cannot reach a cluster by accident.
+
+mod link;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{DeleteParams, ObjectMeta, PostParams};
+use kube::{Api, Client};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+
+pub use crate::controlplane::{Audit, Component, Description, Options};
+
+use self::link::Link;
+use crate::audit::AuditLog;
+use crate::binaries::Binaries;
+use crate::controlplane::supervisor::Command;
+use crate::controlplane::{self, kwok};
+use crate::kubectl::Kubectl;
+use crate::progress::say;
+
+/// Names an existing cluster to test against.
+pub const EXISTING: &str = "IRONSIDE_E2E_KUBECONFIG";
+
+static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+
+/// A control plane takes half a gigabyte and, while it starts, a core: beside the shared one there is one more at most.
+static DEDICATED: Semaphore = Semaphore::const_new(1);
+
+/// A cluster to test against.
+pub struct Cluster {
+    kubeconfig: PathBuf,
+    supervised: Option<Supervised>,
+    _turn: Option<SemaphorePermit<'static>>,
+}
+
+/// What only a control plane of our own has.
+struct Supervised {
+    description: Description,
+    link: Link,
+    /// Whether a component was ever hurt: then its neighbours' complaints are expected.
+    hurt: AtomicBool,
+}
+
+impl Cluster {
+    /// The cluster that all tests of this process share; the first caller starts it. It ends with the process.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn shared() -> Result<&'static Self> {
+        SHARED
+            .get_or_try_init(async || match std::env::var_os(EXISTING) {
+                Some(path) if !path.is_empty() => Self::existing(Path::new(&path)).await,
+                _ => Self::start(Options::default(), None).await,
+            })
+            .await
+    }
+
+    /// A cluster of one's own, for tests that hurt it or need special options. One at a time: it waits for its turn.
+    ///
+    /// # Errors
+    /// It cannot be started, or the tests run against an existing cluster.
+    pub async fn dedicated(options: Options) -> Result<Self> {
+        if std::env::var_os(EXISTING).is_some_and(|path| !path.is_empty()) {
+            bail!("a control plane of its own is not available on an existing cluster ({EXISTING} is set)");
+        }
+        let turn = DEDICATED.acquire().await.context("wait for a turn")?;
+        Self::start(options, Some(turn)).await
+    }
+
+    async fn start(options: Options, turn: Option<SemaphorePermit<'static>>) -> Result<Self> {
+        // Built here and not in the supervisor, so that the progress is shown by the process that a person looks at.
+        tokio::task::spawn_blocking(Binaries::obtain).await??;
+        let (link, description) = Link::start(options).await?;
+        say(&format!(
+            "control plane ready in {:.1} s: {} (logs in {})",
+            description.seconds,
+            description.server,
+            description.logs.display()
+        ));
+        let kubeconfig = description.kubeconfig.clone();
+        let supervised = Supervised {
+            description,
+            link,
+            hurt: AtomicBool::new(false),
+        };
+        Ok(Self {
+            kubeconfig,
+            supervised: Some(supervised),
+            _turn: turn,
+        })
+    }
+
+    async fn existing(kubeconfig: &Path) -> Result<Self> {
+        let cluster = Self {
+            kubeconfig: kubeconfig.to_owned(),
+            supervised: None,
+            _turn: None,
+        };
+        let version = cluster.client().await?.apiserver_version().await;
+        let version = version.with_context(|| format!("reach the cluster of {EXISTING}"))?;
+        say(&format!(
+            "testing against the existing cluster of {} ({})",
+            kubeconfig.display(),
+            version.git_version
+        ));
+        Ok(cluster)
+    }
+
+    /// A new client with an administrator's rights. Clients belong to the runtime that made them, and every test has a
+    /// runtime of its own: make one per test.
+    ///
+    /// # Errors
+    /// The kubeconfig cannot be used.
+    pub async fn client(&self) -> Result<Client> {
+        controlplane::client(&self.kubeconfig).await
+    }
+
+    /// The administrator's kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// kubectl with an administrator's rights.
+    ///
+    /// # Errors
+    /// There is none: not built, or not on PATH in the case of an existing cluster.
+    pub fn kubectl(&self) -> Result<Kubectl> {
+        Kubectl::of(&self.kubeconfig, self.supervised.is_some())
+    }
+
+    /// What is known of a control plane of our own: addresses, logs, process ids at the start.
+    ///
+    /// # Errors
+    /// This is an existing cluster.
+    pub fn description(&self) -> Result<&Description> {
+        Ok(&self.supervised()?.description)
+    }
+
+    /// The API server's audit log.
+    ///
+    /// # Errors
+    /// This is an existing cluster.
+    pub fn audit(&self) -> Result<AuditLog> {
+        Ok(AuditLog::at(self.supervised()?.description.audit_log.clone()))
+    }
+
+    /// Creates a namespace with a name that nothing else has, and returns the name.
+    ///
+    /// # Errors
+    /// The API server refuses it.
+    pub async fn namespace(&self, client: &Client, prefix: &str) -> Result<String> {
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let generate_name = Some(format!("{prefix}-"));
+        let namespace = Namespace {
+            metadata: ObjectMeta {
+                generate_name,
+                ..Default::default()
+            },
+            ..Default::default()
+        };
+        let created = namespaces.create(&PostParams::default(), &namespace).await;
+        let created = created.with_context(|| format!("create a namespace {prefix}-..."))?;
+        created.metadata.name.context("a created namespace has a name")
+    }
+
+    /// Deletes a namespace without waiting for what is in it.
+    ///
+    /// # Errors
+    /// The API server refuses it.
+    pub async fn drop_namespace(&self, client: &Client, name: &str) -> Result<()> {
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let deleted = namespaces.delete(name, &DeleteParams::background()).await;
+        deleted.map(drop).with_context(|| format!("delete namespace {name}"))
+    }
+
+    /// Kills a component (-9) and returns when it is gone.
+    ///
+    /// # Errors
+    /// Not available on an existing cluster.
+    pub async fn kill(&self, component: Component) -> Result<()> {
+        self.hurt(Command::Kill(component)).await
+    }
+
+    /// Stops a component in its tracks (SIGSTOP): its connections stay open and nothing answers.
+    ///
+    /// # Errors
+    /// Not available on an existing cluster.
+    pub async fn suspend(&self, component: Component) -> Result<()> {
+        self.hurt(Command::Suspend(component)).await
+    }
+
+    /// Lets a stopped component go on.
+    ///
+    /// # Errors
+    /// Not available on an existing cluster.
+    pub async fn resume(&self, component: Component) -> Result<()> {
+        self.hurt(Command::Resume(component)).await
+    }
+
+    /// Starts a component again on its old port and data (killing it first if it runs) and returns when it is ready.
+    ///
+    /// # Errors
+    /// Not available on an existing cluster.
+    pub async fn restart(&self, component: Component) -> Result<()> {
+        self.hurt(Command::Restart(component)).await
+    }
+
+    /// Takes the cluster down and waits until it is gone. Dropping it does the same without waiting.
+    ///
+    /// # Errors
+    /// A process cannot be ended.
+    pub async fn stop(self) -> Result<()> {
+        match self.supervised {
+            Some(supervised) => supervised.link.command(Command::Stop).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Lines of kwok's log which say that the simulated nodes are broken; none are expected as long as no component was
+    /// hurt.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn simulation_errors(&self) -> Result<Vec<String>> {
+        match &self.supervised {
+            Some(supervised) if !supervised.hurt.load(Ordering::Relaxed) => {
+                kwok::errors_in(&supervised.description.logs.join(format!("{}.log", Component::Kwok)))
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// How long a request to a suspended or dead server may take before a test should give up on it.
+    pub const PATIENCE: Duration = Duration::from_secs(10);
+
+    async fn hurt(&self, command: Command) -> Result<()> {
+        let supervised = self.supervised()?;
+        supervised.hurt.store(true, Ordering::Relaxed);
+        supervised
+            .link
+            .command(command)
+            .await
+            .with_context(|| format!("{command:?}"))
+    }
+
+    fn supervised(&self) -> Result<&Supervised> {
+        self.supervised.as_ref().context("not available on an existing cluster")
+    }
+}

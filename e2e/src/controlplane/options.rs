@@ -1,0 +1,75 @@
+//! What a control plane can be asked to be. Plain data: it travels to the supervisor as JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// Choices for one control plane; the default is what the shared one has.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Options {
+    /// Kubernetes version whose behaviour the server shows, `1.34` to `1.37`; none is the newest.
+    pub emulated_version: Option<String>,
+    /// Further flags of kube-apiserver, after the usual ones (a later flag wins).
+    pub apiserver_flags: Vec<String>,
+    /// How much the audit log keeps.
+    pub audit: Audit,
+    /// How many simulated nodes.
+    pub nodes: usize,
+    /// How many pods one simulated node takes.
+    pub pods_per_node: usize,
+    /// Whether anything runs the workloads. Without it there are only etcd and the API server, ready half a second sooner.
+    pub workloads: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            emulated_version: None,
+            apiserver_flags: Vec::new(),
+            audit: Audit::Metadata,
+            nodes: 3,
+            // Below the 254 addresses of a node's /24.
+            pods_per_node: 250,
+            workloads: true,
+        }
+    }
+}
+
+/// How much of each request the audit log keeps. The control plane's own components are never in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Audit {
+    /// Who did what to which object, and how it ended.
+    Metadata,
+    /// And the body that was sent with a write.
+    Request,
+    /// And the body that came back.
+    RequestResponse,
+}
+
+impl Audit {
+    /// The policy file.
+    ///
+    /// Components and simulated nodes are left out because their traffic (leases, events, status of every pod) is nine
+    /// tenths of the log and no test asks for it; reads keep the metadata only.
+    pub(super) fn policy(self) -> String {
+        let level = match self {
+            Self::Metadata => "Metadata",
+            Self::Request => "Request",
+            Self::RequestResponse => "RequestResponse",
+        };
+        format!(
+            r#"apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: None
+  users: ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kwok"]
+- level: None
+  userGroups: ["system:nodes", "system:serviceaccounts:kube-system"]
+- level: None
+  nonResourceURLs: ["/healthz*", "/readyz*", "/livez*", "/openapi*"]
+- level: Metadata
+  verbs: [get, list, watch]
+- level: {level}
+"#
+        )
+    }
+}

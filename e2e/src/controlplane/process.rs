@@ -1,0 +1,120 @@
+//! One program of the control plane as a process: start, signals, end, and what its log said when it failed.
+
+use std::fs::OpenOptions;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+/// How many of a log's last lines an error quotes.
+const QUOTED_LINES: usize = 15;
+
+/// A program with its arguments and log, running or not.
+#[derive(Debug)]
+pub(super) struct Process {
+    program: PathBuf,
+    arguments: Vec<String>,
+    log: PathBuf,
+    child: Option<Child>,
+}
+
+impl Process {
+    pub(super) fn new(program: PathBuf, arguments: Vec<String>, log: PathBuf) -> Self {
+        Self {
+            program,
+            arguments,
+            log,
+            child: None,
+        }
+    }
+
+    /// Starts it, in a process group of its own so that a Ctrl-C on the terminal does not reach it; its output is
+    /// appended to its log.
+    pub(super) fn start(&mut self) -> Result<()> {
+        if self.child.is_some() {
+            bail!("{} is already running", self.program.display());
+        }
+        let log = OpenOptions::new().create(true).append(true).open(&self.log);
+        let log = log.with_context(|| format!("open {}", self.log.display()))?;
+        let child = Command::new(&self.program)
+            .args(&self.arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().context("share the log file")?)
+            .stderr(log)
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("start {}", self.program.display()))?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// Its process id while it runs.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
+    }
+
+    /// How it ended, if it did.
+    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        match &mut self.child {
+            Some(child) => child
+                .try_wait()
+                .with_context(|| format!("look after {}", self.program.display())),
+            None => Ok(Some(ExitStatus::from_raw(0))),
+        }
+    }
+
+    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+        let id = self
+            .id()
+            .with_context(|| format!("{} is not running", self.program.display()))?;
+        nix::sys::signal::kill(Pid::from_raw(i32::try_from(id)?), signal)
+            .with_context(|| format!("send {signal} to {}", self.program.display()))
+    }
+
+    /// Kills it (-9) and waits until it is gone. Not running is fine.
+    pub(super) async fn kill(&mut self) -> Result<()> {
+        if let Some(mut child) = self.child.take() {
+            child
+                .kill()
+                .await
+                .with_context(|| format!("kill {}", self.program.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Asks it to end, and kills it if it has not after `grace`. A stopped (SIGSTOP) process is woken first.
+    pub(super) async fn end(&mut self, grace: Duration) -> Result<()> {
+        if self.ended()?.is_none() {
+            // It may end by itself at any moment; that is what is wanted.
+            let _ = self.signal(Signal::SIGCONT);
+            let _ = self.signal(Signal::SIGTERM);
+            if let Some(child) = &mut self.child {
+                let _ = tokio::time::timeout(grace, child.wait()).await;
+            }
+        }
+        self.kill().await
+    }
+
+    /// The end of its log, for error messages.
+    pub(super) fn last_words(&self) -> String {
+        last_lines(&self.log, QUOTED_LINES)
+    }
+}
+
+/// The last `count` lines of a file, or why it cannot be read.
+fn last_lines(path: &Path, count: usize) -> String {
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            let text = String::from_utf8_lossy(&bytes);
+            let lines: Vec<&str> = text.lines().collect();
+            lines[lines.len().saturating_sub(count)..].join("\n")
+        }
+        Err(error) => format!("({}: {error})", path.display()),
+    }
+}

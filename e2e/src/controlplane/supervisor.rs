@@ -1,0 +1,100 @@
+//! The process that owns a control plane: commands come in on standard input, one JSON object a line, answers go out on
+//! standard output. When standard input ends, everything ends.
+//!
+//! That is how nothing outlives a test process, however it dies: the pipe to its child closes with it.
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::{Component, ControlPlane, Description, Options};
+use crate::binaries::Binaries;
+
+/// What the supervisor is asked to do.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "do", content = "component")]
+pub enum Command {
+    /// [`ControlPlane::kill`].
+    Kill(Component),
+    /// [`ControlPlane::suspend`].
+    Suspend(Component),
+    /// [`ControlPlane::resume`].
+    Resume(Component),
+    /// [`ControlPlane::restart`].
+    Restart(Component),
+    /// [`ControlPlane::stop`], then the supervisor ends.
+    Stop,
+}
+
+/// What it answers: once at the start, then once for each command.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// The control plane is ready for work.
+    Ready(Box<Description>),
+    /// The command was carried out.
+    Done,
+    /// It was not, and why.
+    Failed(String),
+}
+
+/// Starts a control plane and serves commands until told to stop or until `commands` ends; then takes everything down.
+///
+/// # Errors
+/// The control plane does not start (which is answered too), or cannot be taken down.
+pub async fn serve(
+    options: Options,
+    keep_folder: bool,
+    commands: impl AsyncBufRead + Unpin,
+    mut answers: impl AsyncWrite + Unpin,
+) -> Result<()> {
+    let mut commands = commands.lines();
+    let starting = async { ControlPlane::start(Binaries::obtain()?, options).await };
+    // Whoever asked may die while it starts; dropping the unfinished start kills what runs already.
+    let started = tokio::select! {
+        started = starting => started,
+        _ = commands.next_line() => return Ok(()),
+    };
+    let mut plane = match started {
+        Ok(plane) => plane,
+        Err(error) => {
+            answer(&mut answers, &Answer::Failed(format!("{error:#}"))).await?;
+            return Err(error);
+        }
+    };
+    let described = Answer::Ready(Box::new(plane.describe()));
+    let outcome = match answer(&mut answers, &described).await {
+        Ok(()) => obey(&mut plane, &mut commands, &mut answers).await,
+        Err(error) => Err(error),
+    };
+    plane.stop(keep_folder).await?;
+    // A reader that is gone is how most runs end.
+    let _ = answer(&mut answers, &Answer::Done).await;
+    outcome
+}
+
+async fn obey(
+    plane: &mut ControlPlane,
+    commands: &mut tokio::io::Lines<impl AsyncBufRead + Unpin>,
+    answers: &mut (impl AsyncWrite + Unpin),
+) -> Result<()> {
+    while let Some(line) = commands.next_line().await.context("read a command")? {
+        let outcome = match serde_json::from_str(&line).with_context(|| format!("not a command: {line}"))? {
+            Command::Stop => return Ok(()),
+            Command::Kill(component) => plane.kill(component).await,
+            Command::Suspend(component) => plane.suspend(component),
+            Command::Resume(component) => plane.resume(component),
+            Command::Restart(component) => plane.restart(component).await,
+        };
+        let reply = outcome.map_or_else(|error| Answer::Failed(format!("{error:#}")), |()| Answer::Done);
+        answer(answers, &reply).await?;
+    }
+    Ok(())
+}
+
+async fn answer(answers: &mut (impl AsyncWrite + Unpin), reply: &Answer) -> Result<()> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    answers.write_all(&line).await.context("answer")?;
+    answers.flush().await.context("answer")
+}

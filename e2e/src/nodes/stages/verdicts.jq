@@ -1,0 +1,12 @@
+def ann($n): .metadata.annotations["sim.ironside.dev/"+$n] // "";
+def eff($c;$k): if $c.securityContext[$k] != null then $c.securityContext[$k] else .spec.securityContext[$k] end;
+def hit($c): ann("container") as $t | $t == "" or $t == $c.name;
+def bytes: tostring | if test("Ki$") then (.[:-2]|tonumber)*1024 elif test("Mi$") then (.[:-2]|tonumber)*1048576 elif test("Gi$") then (.[:-2]|tonumber)*1073741824 elif test("k$") then (.[:-1]|tonumber)*1000 elif test("M$") then (.[:-1]|tonumber)*1000000 elif test("G$") then (.[:-1]|tonumber)*1000000000 else tonumber end;
+def root($c): ann("image-user") as $u | $u != "" and eff($c;"runAsNonRoot") == true and (eff($c;"runAsUser") == 0 or (eff($c;"runAsUser") == null and ($u | test("^[1-9][0-9]*$") | not)));
+def oom($c): ann("needs-memory") != "" and $c.resources.limits.memory != null and (($c.resources.limits.memory|bytes) < (ann("needs-memory")|bytes));
+def rofs($c): ann("writes-rootfs") == "true" and $c.securityContext.readOnlyRootFilesystem == true;
+def caps($c): ($c.securityContext.capabilities.drop // []) as $d | ($c.securityContext.capabilities.add // []) as $a | any(ann("needs-caps") | split(",")[] | select(. != ""); . as $x | (($d|index("ALL")) != null or ($d|index($x)) != null) and ($a|index($x)) == null and ($a|index("ALL")) == null);
+def secc($c): ann("needs-syscalls") == "true" and ((eff($c;"seccompProfile").type // "Unconfined") != "Unconfined") and $c.securityContext.privileged != true;
+def broken($c): if root($c) then "config" elif oom($c) then "oom" elif rofs($c) then "rofs" elif caps($c) then "caps" elif secc($c) then "seccomp" else "" end;
+def bad($c): ann("never-ready") as $n | if hit($c)|not then "" elif $n == "true" then "hang" else broken($c) | if $n == "broken" and . != "" and . != "config" then "hang" else . end end;
+def verdicts: . as $p | [.spec.containers[] | . as $c | $p | bad($c)];

@@ -1,0 +1,3 @@
+//! The harness proves itself: what every other test relies on.
+
+mod controlplane;

@@ -1,0 +1,3 @@
+//! The end-to-end tests: one program, so that it is linked once and its tests share one control plane.
+
+mod harness;

@@ -1,0 +1,108 @@
+//! Runs the check and the repair that a control declares. Modes, exceptions, memo and panics are `evaluate`'s; what is done with a proposal is the plan's.
+
+use serde_json::Value;
+
+use super::{
+    Check, ContainerScope, Control, ControlId, Edit, Judgement, NamespaceScope, RepairBy, Risk, TemplateEdit,
+    TemplateScope, Verdict, WorkloadScope,
+};
+use crate::plan::Held;
+
+/// What a control's repair would change in a template, and what it would not.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Proposal {
+    /// Wanted changes.
+    pub edits: Vec<Edit>,
+    /// The repair's own risk, or the highest that the evidence raised it to.
+    pub risk: Option<Risk>,
+    /// Why, in words.
+    pub risk_reasons: Vec<String>,
+    /// Containers (or the whole template) that are left alone. Where this is not empty, the edits alone do not make the control pass.
+    pub held: Vec<Held>,
+}
+
+impl Control {
+    /// Judges a workload. A control of namespaces has nothing to say: NotApplicable.
+    pub fn judge_workload(&self, at: &WorkloadScope<'_>) -> Judgement {
+        match self.check {
+            Check::Workload(check) => {
+                let mut judgement = Judgement::default();
+                if self.exists(at.world.minor, &mut judgement) {
+                    check(at, &mut judgement);
+                }
+                judgement
+            }
+            Check::Namespace(_) => Judgement::default(),
+            Check::EachContainer(_) | Check::Template(_) => self.judge_template(&at.template()),
+        }
+    }
+
+    /// Judges a template on its own: the same for equal templates, parameters and server versions. NotApplicable for checks that need more than that.
+    pub fn judge_template(&self, at: &TemplateScope<'_>) -> Judgement {
+        let mut judgement = Judgement::default();
+        if !self.exists(at.minor, &mut judgement) {
+            return judgement;
+        }
+        match self.check {
+            Check::EachContainer(check) => at.containers().for_each(|at| {
+                judgement.enter(at.pointer(), Some(&at.container.name));
+                check(&at, &mut judgement);
+            }),
+            Check::Template(check) => check(at, &mut judgement),
+            Check::Workload(_) | Check::Namespace(_) => {}
+        }
+        judgement
+    }
+
+    /// Judges a namespace. A control of workloads has nothing to say: NotApplicable.
+    pub fn judge_namespace(&self, at: &NamespaceScope<'_>) -> Judgement {
+        let mut judgement = Judgement::default();
+        if let Check::Namespace(check) = self.check
+            && self.exists(at.world.minor, &mut judgement)
+        {
+            check(at, &mut judgement);
+        }
+        judgement
+    }
+
+    /// What the repair would change in the workload's template; `None` for a control whose repair is not an edit of templates. `template` is the template's JSON
+    /// form, `beside` the controls whose edits go into the same patch. Call it for failing workloads: containers that pass are left alone.
+    pub fn propose(&self, at: &WorkloadScope<'_>, template: &Value, beside: &[ControlId]) -> Option<Proposal> {
+        let repair = self.repair?;
+        let mut edit = TemplateEdit::new(template, self.id).beside(beside);
+        let held = match repair.by {
+            RepairBy::NetworkPolicies => return None,
+            RepairBy::Template(plan) => plan(at, &mut edit).err().into_iter().collect(),
+            RepairBy::EachContainer(plan) => at
+                .template()
+                .declared_containers()
+                .filter(|container| self.fails(container))
+                .filter_map(|container| plan(&container, at, &mut edit).err())
+                .collect(),
+        };
+        let (edits, raised) = edit.finish();
+        Some(Proposal {
+            edits,
+            risk: raised.iter().map(|(risk, _)| *risk).chain([repair.risk]).max(),
+            risk_reasons: raised.into_iter().map(|(_, reason)| reason).collect(),
+            held,
+        })
+    }
+
+    fn fails(&self, at: &ContainerScope<'_>) -> bool {
+        let Check::EachContainer(check) = self.check else {
+            return true;
+        };
+        let mut judgement = Judgement::default();
+        check(at, &mut judgement);
+        judgement.verdict() == Verdict::Fail
+    }
+
+    fn exists(&self, minor: u32, judgement: &mut Judgement) -> bool {
+        let exists = minor == 0 || minor >= self.since;
+        if !exists {
+            judgement.not_applicable(&format!("Kubernetes 1.{minor} does not have it; 1.{} does", self.since));
+        }
+        exists
+    }
+}

@@ -1,0 +1,72 @@
+//! Evidence from live pods: which user a container really runs as. Reads the snapshot only; what follows from it is each control's to say.
+//!
+//! Source: `status.containerStatuses[].user.linux` (SupplementalGroupsPolicy, on since Kubernetes 1.33, where the container runtime reports it).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{ContainerScope, WorkloadScope};
+use crate::model::{ContainerKind, Kind, Pod};
+
+/// Which user a declared container runs as, over all pods of its workload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Identity {
+    /// Every pod reports a user that is not root: `(uid, gid)`, without duplicates.
+    NonRoot(BTreeSet<(i64, i64)>),
+    /// A pod reports uid 0: its name.
+    Root(String),
+    /// There is no pod, or one that does not report the container's user: why, for people.
+    Unreported(String),
+}
+
+impl Identity {
+    /// The identity of a container in the pods of its workload. Pods that ended or are going away do not count.
+    pub(super) fn of(at: &ContainerScope<'_>, workload: &WorkloadScope<'_>) -> Self {
+        let mut users = BTreeSet::new();
+        let mut unreported = None;
+        for pod in live_pods(workload) {
+            let statuses = match at.kind {
+                ContainerKind::Init => &pod.status.init_container_statuses,
+                _ => &pod.status.container_statuses,
+            };
+            let user = statuses
+                .iter()
+                .find(|status| status.name == at.container.name)
+                .and_then(|status| status.user.as_ref()?.linux.as_ref());
+            match user {
+                Some(user) if user.uid == 0 => return Self::Root(pod.metadata.name.clone()),
+                Some(user) => _ = users.insert((user.uid, user.gid)),
+                None => unreported = Some(&pod.metadata.name).cloned(),
+            }
+        }
+        match unreported {
+            Some(pod) => Self::Unreported(format!("pod {pod} does not report it")),
+            None if users.is_empty() => Self::Unreported("no pod runs".to_owned()),
+            None => Self::NonRoot(users),
+        }
+    }
+}
+
+fn live_pods<'a>(at: &WorkloadScope<'a>) -> impl Iterator<Item = &'a Arc<Pod>> {
+    pods_of(at).filter(|pod| {
+        pod.metadata.deletion_timestamp.is_none()
+            && !matches!(pod.status.phase.as_deref(), Some("Succeeded" | "Failed"))
+    })
+}
+
+/// Until the snapshot has this itself: pods whose chain of controllers leads to the workload, or the bare pod itself.
+fn pods_of<'a>(at: &WorkloadScope<'a>) -> impl Iterator<Item = &'a Arc<Pod>> {
+    let workload = at.workload;
+    let shard = at.world.shard(&workload.meta.namespace);
+    shard.into_iter().flat_map(move |shard| {
+        shard.pods.values().filter(move |pod| {
+            let is_bare_pod = workload.kind == Kind::Pod && pod.metadata.name == workload.meta.name;
+            let owner = pod.metadata.controller().map(|owner| owner.uid.as_str());
+            let grandparent = owner.and_then(|uid| {
+                let parent = shard.workloads.values().find(|parent| parent.meta.uid == uid)?;
+                Some(parent.meta.controller()?.uid.as_str())
+            });
+            is_bare_pod || [owner, grandparent].contains(&Some(workload.meta.uid.as_str()))
+        })
+    })
+}
