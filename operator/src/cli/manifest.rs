@@ -1,0 +1,260 @@
+//! Reads Kubernetes manifests from files, folders and standard input.
+//!
+//! One bad document never hides the others: each file and each document fails on its own, with line and column, and the rest is read.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// Largest file that is read, in bytes. The API server takes no object above 3 MiB; a file this big is not a manifest.
+const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+
+/// File name endings that are read inside a folder. A file that is named on the command line is read whatever its name.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// Where a document stands.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// File as it was named; `-` for standard input.
+    pub file: String,
+    /// First line of the document, from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// One object of a manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// Where it stands.
+    pub source: Source,
+    /// The object.
+    pub object: Value,
+}
+
+/// Something that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// File, with line and column where they are known.
+    pub at: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.at, self.message)
+    }
+}
+
+/// Everything that was found under some paths.
+#[derive(Clone, Debug, Default)]
+pub struct Manifests {
+    /// Objects in the order they were read; `List`s are taken apart.
+    pub documents: Vec<Document>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+    /// Files that were opened.
+    pub files: usize,
+}
+
+impl Manifests {
+    /// Reads files and folders; `-` is standard input.
+    pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> Self {
+        let mut found = Self::default();
+        for path in paths {
+            if path == Path::new("-") {
+                found.files += 1;
+                found.read_from("-", stdin);
+            } else {
+                found.read_path(path);
+            }
+        }
+        found
+    }
+
+    fn read_path(&mut self, path: &Path) {
+        let at = path.display().to_string();
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) => return self.problem(&at, describe(&error)),
+        };
+        if metadata.is_dir() {
+            return self.read_folder(path);
+        }
+        self.files += 1;
+        if metadata.len() > LARGEST_FILE {
+            return self.problem(&at, format!("{} MiB is too large for a manifest", metadata.len() / 1024 / 1024));
+        }
+        match File::open(path) {
+            Ok(mut file) => self.read_from(&at, &mut file),
+            Err(error) => self.problem(&at, describe(&error)),
+        }
+    }
+
+    fn read_folder(&mut self, folder: &Path) {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.problem(&folder.display().to_string(), describe(&error)),
+        };
+        let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            let wanted = path.extension().is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)));
+            // A link to a folder could lead in circles; a link to a file is read.
+            let is_link = path.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink());
+            if !hidden && ((path.is_dir() && !is_link) || (wanted && path.is_file())) {
+                self.read_path(&path);
+            }
+        }
+    }
+
+    fn read_from(&mut self, file: &str, from: &mut dyn Read) {
+        let mut bytes = Vec::new();
+        if let Err(error) = from.take(LARGEST_FILE).read_to_end(&mut bytes) {
+            return self.problem(file, describe(&error));
+        }
+        if bytes.contains(&0) {
+            return self.problem(file, "binary data, not a manifest".to_owned());
+        }
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => self.read_text(file, text.trim_start_matches('\u{feff}')),
+            Err(error) => {
+                let line = 1 + bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count();
+                self.problem(&format!("{file}:{line}"), "not UTF-8 text".to_owned());
+            }
+        }
+    }
+
+    fn read_text(&mut self, file: &str, text: &str) {
+        for (line, part) in documents(text) {
+            if part.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#')) {
+                continue;
+            }
+            let source = Source { file: file.to_owned(), line: line + leading_blank_lines(part) };
+            match serde_saphyr::from_str::<Value>(part) {
+                Ok(object) => self.take(source, object),
+                Err(error) => {
+                    let at = error.location().map_or_else(
+                        || source.to_string(),
+                        |l| format!("{file}:{}:{}", line + usize::try_from(l.line()).unwrap_or(1).saturating_sub(1), l.column()),
+                    );
+                    self.problem(&at, broken(part, &error.without_snippet().to_string()));
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, source: Source, object: Value) {
+        let is_object = object.get("apiVersion").is_some_and(Value::is_string) && object.get("kind").is_some_and(Value::is_string);
+        match object {
+            Value::Null => {}
+            Value::Object(mut list) if is_object && list.get("items").is_some_and(Value::is_array) => {
+                if let Some(Value::Array(items)) = list.remove("items") {
+                    for item in items {
+                        self.take(source.clone(), item);
+                    }
+                }
+            }
+            object if is_object => self.documents.push(Document { source, object }),
+            _ => self.problem(&source.to_string(), "not a Kubernetes object: apiVersion and kind are missing".to_owned()),
+        }
+    }
+
+    fn problem(&mut self, at: &str, message: String) {
+        self.problems.push(Problem { at: at.to_owned(), message });
+    }
+}
+
+/// Splits at document markers: `---` or `...` at the start of a line ends a document, whatever it is in the middle of (YAML 1.2, 9.1.2).
+fn documents(text: &str) -> Vec<(usize, &str)> {
+    let mut parts = Vec::new();
+    let (mut start, mut start_line) = (0, 1);
+    let mut offset = 0;
+    for (index, line) in text.split_inclusive('\n').enumerate() {
+        let marker = line.trim_end();
+        if marker == "---" || marker == "..." || marker.starts_with("--- ") {
+            parts.push((start_line, &text[start..offset]));
+            // Content can follow the marker on its line: `--- {kind: Pod}`, or a comment.
+            start = offset + if marker == "..." { line.len() } else { 3 };
+            start_line = index + if marker == "..." { 2 } else { 1 };
+        }
+        offset += line.len();
+    }
+    parts.push((start_line, &text[start..]));
+    parts
+}
+
+fn leading_blank_lines(part: &str) -> usize {
+    part.lines().take_while(|line| line.trim().is_empty() || line.trim_start().starts_with('#')).count()
+}
+
+fn broken(part: &str, error: &str) -> String {
+    let first_line = error.lines().next().unwrap_or(error);
+    if part.contains("{{") {
+        format!("a template, not a manifest: render it first (helm template, kustomize build) ({first_line})")
+    } else {
+        first_line.to_owned()
+    }
+}
+
+fn describe(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Manifests {
+        Manifests::read(&[PathBuf::from("-")], &mut text.as_bytes())
+    }
+
+    #[test]
+    fn documents_keep_the_line_they_start_on() {
+        let found = read("# first\napiVersion: v1\nkind: A\n---\n\napiVersion: v1\nkind: B\n--- {apiVersion: v1, kind: C}\n");
+        let lines: Vec<_> = found.documents.iter().map(|d| (d.object["kind"].as_str().unwrap(), d.source.line)).collect();
+        assert_eq!(lines, [("A", 2), ("B", 6), ("C", 8)]);
+        assert!(found.problems.is_empty());
+    }
+
+    #[test]
+    fn a_broken_document_is_reported_at_its_line_and_the_rest_is_read() {
+        let found = read("apiVersion: v1\nkind: A\n---\napiVersion: v1\nkind: [B\n---\napiVersion: v1\nkind: C\n");
+        assert_eq!(found.documents.len(), 2);
+        assert_eq!(found.problems.len(), 1);
+        assert!(found.problems[0].at.starts_with("-:5") || found.problems[0].at.starts_with("-:6"), "{}", found.problems[0]);
+    }
+
+    #[test]
+    fn templates_are_named_as_such() {
+        let found = read("apiVersion: v1\nkind: A\nmetadata: {{ include \"x\" . }}\n");
+        assert!(found.problems[0].message.starts_with("a template"), "{}", found.problems[0]);
+    }
+
+    #[test]
+    fn binary_data_and_missing_files_are_problems_of_their_own() {
+        let found = Manifests::read(&[PathBuf::from("-"), PathBuf::from("/nonexistent/x.yaml")], &mut &b"\x7fELF\0\0"[..]);
+        assert_eq!(found.problems[0].message, "binary data, not a manifest");
+        assert_eq!(found.problems[1].message, "no such file or folder");
+    }
+
+    #[test]
+    fn lists_are_taken_apart_and_strangers_refused() {
+        let found = read("apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod}\n- {apiVersion: v1, kind: Service}\n---\nfoo: bar\n");
+        assert_eq!(found.documents.len(), 2);
+        assert!(found.problems[0].message.contains("apiVersion and kind"));
+    }
+}
