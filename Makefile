@@ -1,7 +1,14 @@
 # Two commands matter: `make demo` and `make test`. Needed: Rust (rustup picks the version of rust-toolchain.toml) and
 # Go 1.26 or newer. The only network is the package registries.
 
-.PHONY: build test lint
+.PHONY: demo build test lint
+
+# Ironside at work, on a real control plane with simulated nodes. KEEP=1 leaves it up; APPS=DIR takes your manifests instead of the shop.
+demo:
+	@.ci/phases \
+	  'build the programs'       'cargo build --workspace --bins' \
+	  'build the control plane'  '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e build' \
+	  'the demo'                 '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e demo $(if $(APPS),--apps "$(APPS)") $(if $(KEEP),--keep)'
 
 # The programs of this repository: the operator, the command line, the harness.
 build:

@@ -9,6 +9,7 @@ pub mod audit;
 pub mod binaries;
 pub mod cluster;
 pub mod controlplane;
+pub mod demo;
 mod dump;
 pub mod kubectl;
 pub mod nodes;

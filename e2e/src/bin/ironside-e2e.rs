@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use ironside_e2e::binaries::Binaries;
 use ironside_e2e::cluster::{Cluster, Options};
 use ironside_e2e::controlplane::supervisor;
+use ironside_e2e::demo;
 use tokio::io::BufReader;
 
 /// A real Kubernetes control plane with simulated nodes, from pinned sources, for Ironside's tests and for trying things.
@@ -30,6 +31,15 @@ enum Verb {
         /// Show the behaviour of another Kubernetes version: 1.34, 1.35, 1.36.
         #[arg(long)]
         emulated_version: Option<String>,
+    },
+    /// Show Ironside at work: a control plane, applications, the install, and the story while it happens.
+    Demo {
+        /// A file or folder of manifests to apply instead of the shop.
+        #[arg(long)]
+        apps: Option<std::path::PathBuf>,
+        /// Leave everything running at the end, until Ctrl-C.
+        #[arg(long)]
+        keep: bool,
     },
     /// Own a control plane and obey commands on standard input until it ends. For the test library.
     #[command(hide = true)]
@@ -58,6 +68,7 @@ async fn main() -> Result<()> {
             })
             .await
         }
+        Verb::Demo { apps, keep } => demo::run(demo::Choices { apps, keep }).await,
         Verb::ControlPlane { options } => {
             let options = serde_json::from_str(&options).context("--options")?;
             let keep = std::env::var_os("IRONSIDE_E2E_KEEP").is_some_and(|value| !value.is_empty());

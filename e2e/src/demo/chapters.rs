@@ -1,0 +1,251 @@
+//! The story itself, chapter by chapter.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use ironside_crds::{HardeningPolicy, PolicyStatus};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::api::{DeleteParams, ListParams};
+use kube::{Api, Client, ResourceExt as _};
+
+use super::apps::Apps;
+use super::install::Installed;
+use super::story::{Story, is_at_rest, phase, reason};
+use super::voice::{Mark, Voice};
+use crate::binaries::{Binaries, workspace_program};
+use crate::cluster::Cluster;
+use crate::wait;
+
+/// Longest wait of one chapter: rollouts on simulated nodes take seconds.
+const CHAPTER: Duration = Duration::from_mins(2);
+
+pub(super) async fn tell(
+    cluster: &Cluster,
+    client: &Client,
+    apps: &Apps,
+    installed: &Installed,
+    voice: &Voice,
+) -> Result<()> {
+    voice.chapter("A policy, audit only");
+    let before = audit(cluster, client, apps, voice).await?;
+
+    voice.chapter("The plan");
+    preview(cluster, apps, voice).await?;
+
+    voice.chapter("Repairs, while it happens");
+    let mut story = Story::default();
+    enforce(cluster, apps).await?;
+    let all = story
+        .until(client, voice, CHAPTER, "every repair has come to rest", |all| {
+            !all.is_empty() && all.iter().all(is_at_rest)
+        })
+        .await?;
+    let kept = all
+        .iter()
+        .filter(|r| {
+            matches!(
+                phase(r),
+                ironside_crds::Phase::Probation | ironside_crds::Phase::Succeeded
+            )
+        })
+        .count();
+    let quarantined = all.iter().filter(|r| reason(r) == "Quarantined").count();
+    voice.say(&format!(
+        "{kept} workloads repaired, {quarantined} put back and quarantined, the others wait for a person."
+    ));
+    if apps.is_shop && quarantined == 0 {
+        bail!("the image resizer should have broken and been put back");
+    }
+
+    voice.chapter("The network");
+    network(cluster, client, apps, voice).await?;
+
+    if apps.is_shop {
+        voice.chapter("Somebody opens a security context again");
+        drift(cluster, client, &mut story, voice).await?;
+    }
+
+    voice.chapter("After");
+    let after = scores(client, apps, voice, |_| true).await?;
+    voice.say(&format!(
+        "Score {before} % before, {after} % now. What is left is held for a reason, and the reason is in the object."
+    ));
+    voice.quote(&cluster.kubectl()?.run(&["get", "hpol", "-A"]).await?);
+    voice.say(&format!("Metrics: {}", installed.metrics()));
+    Ok(())
+}
+
+async fn audit(cluster: &Cluster, client: &Client, apps: &Apps, voice: &Voice) -> Result<u32> {
+    let policy = include_str!("../../demo/policy.yaml");
+    for namespace in &apps.namespaces {
+        voice.say(&format!("$ kubectl apply -n {namespace} -f policy.yaml"));
+        cluster
+            .kubectl()?
+            .run_with_input(&["apply", "-n", namespace, "-f", "-"], policy)
+            .await?;
+    }
+    let began = Instant::now();
+    let score = scores(client, apps, voice, |_| true).await?;
+    voice.say(&format!("Judged in {:.1} s:", began.elapsed().as_secs_f64()));
+    voice.quote(&cluster.kubectl()?.run(&["get", "hpol", "-A"]).await?);
+    Ok(score)
+}
+
+/// Waits until every policy reports a score of its present spec, and returns the lowest.
+async fn scores(client: &Client, apps: &Apps, voice: &Voice, wanted: impl Fn(&PolicyStatus) -> bool) -> Result<u32> {
+    let mut lowest = 100;
+    for namespace in &apps.namespaces {
+        let api: Api<HardeningPolicy> = Api::namespaced(client.clone(), namespace);
+        let status = wait::until("the policy has a score", async || {
+            let policy = api.get("team").await?;
+            let status = policy.status.clone().context("no status yet")?;
+            if status.observed_generation != policy.metadata.generation
+                || status.score_percent.is_none()
+                || !wanted(&status)
+            {
+                bail!("the status is not of this generation yet: {status:?}");
+            }
+            Ok(status)
+        })
+        .await?;
+        let (score, coverage) = (status.score_percent.unwrap_or(0), status.coverage_percent.unwrap_or(0));
+        let counts = &status.controls;
+        voice.event(
+            Mark::Good,
+            &format!(
+                "{namespace}: score {score} %, coverage {coverage} %, {} passed, {} failed, {} unknown",
+                counts.passed, counts.failed, counts.unknown
+            ),
+        );
+        lowest = lowest.min(score);
+    }
+    Ok(lowest)
+}
+
+async fn preview(cluster: &Cluster, apps: &Apps, voice: &Voice) -> Result<()> {
+    for namespace in &apps.namespaces {
+        set(cluster, namespace, r#"{"spec":{"mode":"Preview"}}"#).await?;
+        voice.say(&format!("$ ironside plan -n {namespace}"));
+        let output = tokio::process::Command::new(workspace_program("ironside")?)
+            .args(["plan", "-n", namespace])
+            .env("KUBECONFIG", cluster.kubeconfig())
+            .output()
+            .await
+            .context("run ironside plan")?;
+        // Exit code 1 says that there is something to repair.
+        if output.status.code() == Some(2) {
+            bail!("ironside plan: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        voice.quote(&String::from_utf8_lossy(&output.stdout));
+    }
+    Ok(())
+}
+
+async fn enforce(cluster: &Cluster, apps: &Apps) -> Result<()> {
+    for namespace in &apps.namespaces {
+        set(
+            cluster,
+            namespace,
+            r#"{"spec":{"mode":"Enforce","network":{"isolate":["Ingress"]}}}"#,
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+async fn set(cluster: &Cluster, namespace: &str, patch: &str) -> Result<()> {
+    cluster
+        .kubectl()?
+        .run(&["patch", "hpol", "team", "-n", namespace, "--type=merge", "-p", patch])
+        .await
+        .map(drop)
+}
+
+async fn network(cluster: &Cluster, client: &Client, apps: &Apps, voice: &Voice) -> Result<()> {
+    for namespace in &apps.namespaces {
+        let api: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
+        let ours = ListParams::default().labels("app.kubernetes.io/managed-by=ironside");
+        let policies = wait::until("the namespace has its policies", async || {
+            let list = api.list(&ours).await?.items;
+            if list.is_empty() {
+                bail!("none yet");
+            }
+            Ok(list)
+        })
+        .await;
+        let Ok(policies) = policies else {
+            voice.event(
+                Mark::Waiting,
+                &format!("{namespace}: no policies generated; `kubectl get hrem -n {namespace}` says why"),
+            );
+            continue;
+        };
+        voice.quote(
+            &cluster
+                .kubectl()?
+                .run(&["get", "networkpolicies", "-n", namespace])
+                .await?,
+        );
+        if let Some(allow) = policies.iter().find(|p| {
+            p.spec
+                .as_ref()
+                .is_some_and(|s| s.ingress.as_ref().is_some_and(|i| !i.is_empty()))
+        }) {
+            let name = allow.name_any();
+            voice.say(&format!(
+                "$ kubectl delete networkpolicy {name} -n {namespace}     # an allow: traffic would be cut"
+            ));
+            api.delete(&name, &DeleteParams::default()).await?;
+            let began = Instant::now();
+            wait::until("the allow is restored", async || {
+                api.get(&name).await.context("still gone")
+            })
+            .await?;
+            voice.event(
+                Mark::Good,
+                &format!("restored after {} ms", began.elapsed().as_millis()),
+            );
+        }
+    }
+    Ok(())
+}
+
+async fn drift(cluster: &Cluster, client: &Client, story: &mut Story, voice: &Voice) -> Result<()> {
+    let patch = r#"{"spec":{"template":{"spec":{"containers":[{"name":"web","securityContext":{"allowPrivilegeEscalation":true}}]}}}}"#;
+    voice.say("$ kubectl patch deployment web -n shop -p '...allowPrivilegeEscalation: true...'");
+    cluster
+        .kubectl()?
+        .run(&["patch", "deployment", "web", "-n", "shop", "-p", patch])
+        .await?;
+    let is_web =
+        |r: &ironside_crds::HardeningRemediation| r.spec.target.name == "web" && r.spec.target.kind == "Deployment";
+    story
+        .until(client, voice, CHAPTER, "the drift is answered", |all| {
+            all.iter().any(|r| is_web(r) && phase(r) == ironside_crds::Phase::Held)
+        })
+        .await?;
+    voice.say("Whoever undoes a repair wins: it is reported with the name of who did it, and never fought. `ironside retry` gives it back.");
+    Ok(())
+}
+
+/// Prints what a person can try with the cluster.
+pub(super) fn what_next(cluster: &Cluster, apps: &Apps, voice: &Voice, keep: bool) -> Result<()> {
+    let namespace = apps.namespaces.first().map_or("default", String::as_str);
+    if !keep {
+        voice.say("Run `make demo KEEP=1` to keep the cluster and try:");
+    }
+    let programs = workspace_program("ironside")?;
+    let own = programs
+        .parent()
+        .context("the programs have no folder")?
+        .display()
+        .to_string();
+    voice.quote(&format!(
+        "export KUBECONFIG={}\nexport PATH={}:{own}:$PATH\n\
+         kubectl get hpol,hrem -A\nkubectl describe hrem -n {namespace}\nkubectl get events -n {namespace} --sort-by=.lastTimestamp\n\
+         ironside plan -n {namespace}\nironside scan --cluster\nironside pause --all --for 10m\nironside revert -n {namespace} deployment/NAME --reason 'just trying'",
+        cluster.kubeconfig().display(),
+        Binaries::obtain()?.folder().display(),
+    ));
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Ironside installed exactly as a user would: `kubectl apply -k config/overlays/remediate`, then the operator with the account and the permissions
+//! of that install and no others.
+//!
+//! No container engine is needed: the Deployment's pods are simulated like all others, and the operator runs as a process beside them.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use kube::Client;
+
+use super::voice::Voice;
+use crate::binaries::workspace_program;
+use crate::cluster::Cluster;
+use crate::controlplane::ports;
+use crate::pki::write_kubeconfig;
+use crate::wait;
+
+/// The running operator.
+pub(super) struct Installed {
+    operator: Child,
+    log: PathBuf,
+    metrics: String,
+}
+
+impl Installed {
+    /// The operator's log.
+    pub(super) fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Address of the metrics page.
+    pub(super) fn metrics(&self) -> &str {
+        &self.metrics
+    }
+
+    /// Ends the operator as a kubelet would (SIGTERM first).
+    pub(super) async fn stop(mut self) -> Result<()> {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.operator.id())?);
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).context("end the operator")?;
+        let ended = wait::until_within(Duration::from_secs(10), "the operator to end", async || {
+            self.operator.try_wait()?.map(drop).context("it still runs")
+        })
+        .await;
+        if ended.is_err() {
+            self.operator.kill().context("kill the operator")?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        // Only after an error: the story ends, and so must the process.
+        if matches!(self.operator.try_wait(), Ok(None)) {
+            let _ = self.operator.kill();
+        }
+    }
+}
+
+/// Applies `config/` and starts the operator.
+pub(super) async fn install(cluster: &Cluster, client: &Client, voice: &Voice) -> Result<Installed> {
+    let kubectl = cluster.kubectl()?;
+    let overlay = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../config/overlays/remediate");
+    let overlay = overlay.canonicalize().context("config/overlays/remediate")?;
+    voice.say("$ kubectl apply -k config/overlays/remediate");
+    let output = kubectl
+        .run(&["apply", "-k", overlay.to_str().context("path is not UTF-8")?])
+        .await?;
+    voice.say(&format!(
+        "{} objects: resource definitions, account and roles, the operator, approval guard and fence",
+        output.lines().count()
+    ));
+    wait::until("the resource definitions to be served", async || {
+        kubectl.run(&["get", "hpol,chpol,hrem,hexc,chexc", "-A"]).await
+    })
+    .await?;
+
+    let token = kubectl
+        .run(&["create", "token", "ironside", "-n", "ironside-system", "--duration=8h"])
+        .await?;
+    let description = cluster.description()?;
+    let kubeconfig = cluster.kubeconfig().with_file_name("operator.kubeconfig");
+    write_kubeconfig(
+        &kubeconfig,
+        &description.server,
+        Some(&description.authority),
+        &serde_json::json!({ "token": token.trim() }),
+    )?;
+    let log = description.logs.join("ironside-operator.log");
+    let operator = start(&kubeconfig, &log)?;
+    voice.say("The install's pods are simulated like all others; the operator itself runs as a process with that account's token.");
+    let _ = client;
+    ready(operator, log).await
+}
+
+/// A started process and its address, not yet known to be ready.
+fn start(kubeconfig: &Path, log: &Path) -> Result<(Child, String)> {
+    let port = ports::free()?;
+    let file = File::create(log).with_context(|| format!("create {}", log.display()))?;
+    let child = Command::new(workspace_program("ironside-operator")?)
+        .args([
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+            "--namespace",
+            "ironside-system",
+            "--identity",
+            "demo",
+        ])
+        .env("KUBECONFIG", kubeconfig)
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .spawn()
+        .context("start ironside-operator")?;
+    Ok((child, format!("127.0.0.1:{port}")))
+}
+
+async fn ready((mut operator, address): (Child, String), log: PathBuf) -> Result<Installed> {
+    let mut ended = None;
+    let readiness = wait::until("the operator to be ready", async || {
+        if let Some(status) = operator.try_wait()? {
+            ended = Some(status);
+        }
+        let stream = tokio::net::TcpStream::connect(&address).await?;
+        let io = hyper_util::rt::TokioIo::new(stream);
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
+        tokio::spawn(connection);
+        let request = http::Request::get("/readyz")
+            .header("host", &address)
+            .body(http_body_util::Empty::<&[u8]>::new())?;
+        let answer = sender.send_request(request).await?;
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            bail!("/readyz says {}", answer.status())
+        }
+    })
+    .await;
+    if let Some(status) = ended {
+        bail!("the operator ended at once ({status}); its log: {}", log.display());
+    }
+    readiness.with_context(|| format!("its log: {}", log.display()))?;
+    let metrics = format!("http://{address}/metrics");
+    Ok(Installed { operator, log, metrics })
+}

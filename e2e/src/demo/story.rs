@@ -1,0 +1,131 @@
+//! Follows the HardeningRemediations and tells each transition once, as it happens.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use ironside_crds::{HardeningRemediation, Phase};
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt as _};
+
+use super::voice::{Mark, Voice};
+
+/// How often the objects are read.
+const PERIOD: Duration = Duration::from_millis(150);
+
+/// What was told already.
+#[derive(Default)]
+pub(super) struct Story {
+    told: BTreeMap<String, (Phase, String)>,
+}
+
+impl Story {
+    /// Tells what changed until `done` says so, at most for `limit`.
+    pub(super) async fn until(
+        &mut self,
+        client: &Client,
+        voice: &Voice,
+        limit: Duration,
+        what: &str,
+        mut done: impl FnMut(&[HardeningRemediation]) -> bool,
+    ) -> Result<Vec<HardeningRemediation>> {
+        let api: Api<HardeningRemediation> = Api::all(client.clone());
+        let began = Instant::now();
+        loop {
+            let all = api.list(&ListParams::default()).await?.items;
+            for remediation in &all {
+                self.tell(remediation, voice);
+            }
+            if done(&all) {
+                return Ok(all);
+            }
+            if began.elapsed() > limit {
+                let open: Vec<String> = all
+                    .iter()
+                    .filter(|r| !is_at_rest(r))
+                    .map(|r| format!("{} {:?}/{}", target(r), phase(r), reason(r)))
+                    .collect();
+                bail!("waited {limit:?} until {what}; still open: {}", open.join(", "));
+            }
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+
+    fn tell(&mut self, remediation: &HardeningRemediation, voice: &Voice) {
+        let now = (phase(remediation), reason(remediation).to_owned());
+        let key = format!(
+            "{}/{}",
+            remediation.namespace().unwrap_or_default(),
+            remediation.name_any()
+        );
+        if self.told.insert(key, now.clone()).as_ref() == Some(&now) {
+            return;
+        }
+        let status = remediation.status.clone().unwrap_or_default();
+        let risk = status
+            .plan
+            .as_ref()
+            .map_or_else(String::new, |plan| format!(", risk {:?}", plan.risk));
+        let target = target(remediation);
+        let message = if status.message.is_empty() {
+            status.reason.clone()
+        } else {
+            status.message.clone()
+        };
+        let (mark, text) = match now.0 {
+            Phase::Pending => (
+                Mark::Waiting,
+                format!("{target}: {} planned{risk} ({})", status.summary, now.1),
+            ),
+            Phase::Applying => (Mark::Waiting, format!("{target}: applying {}", status.summary)),
+            Phase::Verifying => (Mark::Waiting, format!("{target}: patched, watching the new pods")),
+            Phase::Probation => (Mark::Good, format!("{target}: verified, on probation")),
+            Phase::Succeeded => (Mark::Good, format!("{target}: kept")),
+            Phase::RollingBack => (Mark::Bad, format!("{target}: the repair broke it, undoing: {message}")),
+            Phase::RolledBack => (Mark::Good, format!("{target}: as it was before")),
+            Phase::RollbackFailed => (Mark::Bad, format!("{target}: {message}")),
+            Phase::Held => (Mark::Waiting, format!("{target}: held: {message}")),
+            Phase::Reverting => (Mark::Waiting, format!("{target}: being taken back")),
+            Phase::Reverted => (Mark::Good, format!("{target}: taken back")),
+            Phase::Closed => (Mark::Good, format!("{target}: nothing left to do")),
+        };
+        voice.event(mark, &text);
+    }
+}
+
+/// `Deployment shop/web`.
+pub(super) fn target(remediation: &HardeningRemediation) -> String {
+    let target = &remediation.spec.target;
+    match &target.namespace {
+        Some(namespace) => format!("{} {namespace}/{}", target.kind, target.name),
+        None => format!("{} {}", target.kind, target.name),
+    }
+}
+
+/// Where it stands; a new one without a status is Pending.
+pub(super) fn phase(remediation: &HardeningRemediation) -> Phase {
+    remediation
+        .status
+        .as_ref()
+        .and_then(|status| status.phase)
+        .unwrap_or_default()
+}
+
+/// Why it stands there.
+pub(super) fn reason(remediation: &HardeningRemediation) -> &str {
+    remediation.status.as_ref().map_or("", |status| status.reason.as_str())
+}
+
+/// Whether nothing more will happen to it without a person or a new cause.
+pub(super) fn is_at_rest(remediation: &HardeningRemediation) -> bool {
+    match phase(remediation) {
+        Phase::Held | Phase::Probation | Phase::Succeeded | Phase::Reverted | Phase::Closed | Phase::RollbackFailed => {
+            true
+        }
+        Phase::Pending => matches!(
+            reason(remediation),
+            "AwaitingApproval" | "Preview" | "OutsideWindow" | "Paused" | "Unhealthy"
+        ),
+        Phase::Applying | Phase::Verifying | Phase::RollingBack | Phase::RolledBack | Phase::Reverting => false,
+    }
+}
