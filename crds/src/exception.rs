@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::conditions::Condition;
 use crate::time::Time;
 
-/// Exempts named objects of its namespace from named controls, with a reason and an end. It counts only where a cluster policy delegates it, or no
-/// cluster policy applies.
+/// What is exempt in this namespace, why, until when.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, CustomResource, JsonSchema)]
 #[kube(
     group = "hardening.ironside.dev",
@@ -25,6 +24,18 @@ use crate::time::Time;
     derive = "PartialEq",
     derive = "Default",
     cel,
+    validation = Rule::new("has(self.spec.targets)")
+        .message("is required in a HardeningException: name the objects that are exempt")
+        .field_path(".spec.targets")
+        .reason(Reason::FieldValueRequired),
+    validation = Rule::new("has(self.spec.expiresAt)")
+        .message("is required in a HardeningException: an RFC 3339 time such as 2027-01-31T00:00:00Z")
+        .field_path(".spec.expiresAt")
+        .reason(Reason::FieldValueRequired),
+    validation = Rule::new("!has(self.spec.namespaces)")
+        .message("is only for ClusterHardeningException: a HardeningException covers exactly its own namespace")
+        .field_path(".spec.namespaces")
+        .reason(Reason::FieldValueForbidden),
     doc = "Exempts named objects of its namespace from named controls, with a reason and an end. It counts only where a cluster policy delegates it, or no cluster policy applies.",
     printcolumn(
         name = "Controls",
@@ -53,9 +64,10 @@ use crate::time::Time;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(transparent)]
+#[schemars(transform = crate::schema::spec)]
 pub struct HardeningExceptionSpec(pub ExceptionSpec);
 
-/// Exempts objects of the cluster, or of the namespaces it lists, from named controls, with a reason and optionally an end.
+/// What is exempt in the cluster or in the listed namespaces, why, until when.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, CustomResource, JsonSchema)]
 #[kube(
     group = "hardening.ironside.dev",
@@ -68,6 +80,10 @@ pub struct HardeningExceptionSpec(pub ExceptionSpec);
     derive = "PartialEq",
     derive = "Default",
     cel,
+    validation = Rule::new("has(self.spec.targets) || has(self.spec.namespaces)")
+        .message("names neither targets nor namespaces; to switch a control off everywhere, set its mode to Disabled in the policy")
+        .field_path(".spec")
+        .reason(Reason::FieldValueRequired),
     doc = "Exempts objects of the cluster, or of the namespaces it lists, from named controls, with a reason and optionally an end.",
     printcolumn(
         name = "Controls",
@@ -96,9 +112,10 @@ pub struct HardeningExceptionSpec(pub ExceptionSpec);
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(transparent)]
+#[schemars(transform = crate::schema::spec)]
 pub struct ClusterHardeningExceptionSpec(pub ExceptionSpec);
 
-/// What is exempt, why, until when.
+/// What is exempt, why, until when: the spec of both kinds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ExceptionSpec {
@@ -116,7 +133,10 @@ pub struct ExceptionSpec {
     pub targets: Vec<ExceptionTarget>,
     /// Namespaces in which it counts, by name. Absent: cluster-scoped objects and all namespaces. Only in ClusterHardeningException.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    #[schemars(length(min = 1, max = 50), inner(length(min = 1, max = 63)))]
+    #[schemars(
+        length(min = 1, max = 50),
+        inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))
+    )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub namespaces: BTreeSet<String>,
     /// Accept: findings count as excepted. HoldRepair: findings stay failed, but nothing is repaired, as in a release freeze. Default: Accept.
@@ -134,13 +154,22 @@ pub struct ExceptionSpec {
     #[schemars(length(min = 1, max = 253))]
     pub ticket: Option<String>,
     /// When it ends: an RFC 3339 time such as 2027-01-31T00:00:00Z.
+    // Stricter than format date-time, which lets the API server accept what is not RFC 3339; years past 2999 do not fit a timestamp's range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(
+        pattern = r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$"
+    ))]
     pub expires_at: Option<Time>,
 }
 
 /// An object that is exempt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!self.name.contains('*')")
+        .message("is an exact name: wildcards are not supported")
+        .field_path(".name")
+)]
 pub struct ExceptionTarget {
     /// The object's kind, such as Deployment.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Z][A-Za-z0-9]*$"))]
@@ -168,6 +197,7 @@ pub enum ExceptionEffect {
 /// Whether an exception counts, and how much.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = crate::schema::status)]
 pub struct ExceptionStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -11,16 +11,21 @@
 // clippy takes the `type_` of several printer columns for one attribute.
 #![allow(clippy::duplicated_attributes)]
 
+#[cfg(feature = "cases")]
+pub mod cases;
 pub mod conditions;
+mod definitions;
 pub mod duration;
 pub mod exception;
 pub mod names;
 pub mod policy;
 pub mod remediation;
+mod schema;
 pub mod selector;
 pub mod time;
 
 pub use conditions::{Condition, ConditionStatus};
+pub use definitions::definitions;
 pub use duration::Duration;
 pub use exception::{
     ClusterHardeningException, ClusterHardeningExceptionSpec, ExceptionEffect, ExceptionSpec, ExceptionStatus,

@@ -31,8 +31,7 @@ pub use status::{
 use crate::is_default;
 use crate::selector::LabelSelector;
 
-/// A team's hardening policy for its own namespace: what is audited, and what is repaired how. It touches nothing outside its namespace and never
-/// the Namespace object.
+/// What this policy asks for in its own namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, CustomResource, JsonSchema)]
 #[kube(
     group = "hardening.ironside.dev",
@@ -46,6 +45,36 @@ use crate::selector::LabelSelector;
     derive = "PartialEq",
     derive = "Default",
     cel,
+    validation = Rule::new("size(self.metadata.name) <= 63")
+        .message("metadata.name is longer than 63 characters: it is also a label value on generated objects"),
+    validation = Rule::new("!has(self.spec.namespaceSelector)")
+        .message("is only for ClusterHardeningPolicy: a HardeningPolicy covers exactly its own namespace")
+        .field_path(".spec.namespaceSelector")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("!has(self.spec.excludeNamespaces)")
+        .message("is only for ClusterHardeningPolicy: a HardeningPolicy covers exactly its own namespace")
+        .field_path(".spec.excludeNamespaces")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("!has(self.spec.systemNamespaces)")
+        .message("is only for ClusterHardeningPolicy: a HardeningPolicy covers exactly its own namespace")
+        .field_path(".spec.systemNamespaces")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("!has(self.spec.podSecurity)")
+        .message("is only for ClusterHardeningPolicy: a HardeningPolicy never touches the Namespace object")
+        .field_path(".spec.podSecurity")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("!has(self.spec.delegation)")
+        .message("is only for ClusterHardeningPolicy: a namespace cannot delegate to itself")
+        .field_path(".spec.delegation")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("!has(self.spec.remediation) || !has(self.spec.remediation.namespaceSelector)")
+        .message("is only for ClusterHardeningPolicy: a HardeningPolicy repairs in exactly its own namespace")
+        .field_path(".spec.remediation.namespaceSelector")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("!has(self.spec.remediation) || !has(self.spec.remediation.maxConcurrent)")
+        .message("is only for ClusterHardeningPolicy: use maxConcurrentPerNamespace")
+        .field_path(".spec.remediation.maxConcurrent")
+        .reason(Reason::FieldValueForbidden),
     doc = "A team's hardening policy for its own namespace: what is audited, and what is repaired how. It touches nothing outside its namespace and never the Namespace object.",
     printcolumn(
         name = "Mode",
@@ -92,10 +121,10 @@ use crate::selector::LabelSelector;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(transparent)]
+#[schemars(transform = crate::schema::spec)]
 pub struct HardeningPolicySpec(pub PolicySpec);
 
-/// A hardening policy for the cluster or the namespaces it selects. Several policies on one object are judged separately: a further policy can only
-/// tighten.
+/// What this policy asks for in the cluster or the namespaces it selects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, CustomResource, JsonSchema)]
 #[kube(
     group = "hardening.ironside.dev",
@@ -108,6 +137,12 @@ pub struct HardeningPolicySpec(pub PolicySpec);
     derive = "PartialEq",
     derive = "Default",
     cel,
+    validation = Rule::new("size(self.metadata.name) <= 63")
+        .message("metadata.name is longer than 63 characters: it is also a label value on generated objects"),
+    validation = Rule::new("self.spec.mode != 'Enforce' || (has(self.spec.remediation) && has(self.spec.remediation.namespaceSelector))")
+        .message("is required with mode Enforce: it names the namespaces in which repairs are made ({} for all of the policy's)")
+        .field_path(".spec.remediation.namespaceSelector")
+        .reason(Reason::FieldValueRequired),
     doc = "A hardening policy for the cluster or the namespaces it selects. Several policies on one object are judged separately: a further policy can only tighten.",
     printcolumn(
         name = "Mode",
@@ -154,9 +189,10 @@ pub struct HardeningPolicySpec(pub PolicySpec);
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(transparent)]
+#[schemars(transform = crate::schema::spec)]
 pub struct ClusterHardeningPolicySpec(pub PolicySpec);
 
-/// What a policy asks for.
+/// What a policy asks for: the spec of both kinds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PolicySpec {
@@ -176,16 +212,22 @@ pub struct PolicySpec {
     pub controls: Vec<ControlOverride>,
     /// The namespaces this policy audits, by their labels. Absent or {}: all but system namespaces. Only in ClusterHardeningPolicy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(merge_strategy = StructMerge::Atomic)]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub namespace_selector: Option<LabelSelector>,
     /// Namespaces this policy leaves out, by name. Only in ClusterHardeningPolicy.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 63)))]
+    #[schemars(
+        length(max = 100),
+        inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))
+    )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub exclude_namespaces: BTreeSet<String>,
     /// System namespaces that are audited too, by name, such as kube-system. They are never repaired. Only in ClusterHardeningPolicy.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 63)))]
+    #[schemars(
+        length(max = 100),
+        inner(length(min = 1, max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))
+    )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub system_namespaces: BTreeSet<String>,
     /// How repairs are approved, started, verified and stopped.

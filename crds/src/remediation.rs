@@ -13,8 +13,7 @@ pub use status::{
     RestartStrategy, Revert, Risk, reasons,
 };
 
-/// One repair target: what would change, its risk, the human decision and its state. Created by the operator only, in the target's namespace (the
-/// operator's for cluster-scoped targets). To decide, edit spec.decision or use `ironside approve`.
+/// The repair target, and the human decision about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "hardening.ironside.dev",
@@ -80,6 +79,7 @@ pub use status::{
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = crate::schema::spec)]
 pub struct HardeningRemediationSpec {
     /// The object to repair. Immutable.
     #[x_kube(validation = Rule::new("self == oldSelf")

@@ -73,7 +73,7 @@ pub struct ExtraAllow {
     pub direction: AllowDirection,
     /// The pods whose traffic is kept open. Absent or {}: all pods of the namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(merge_strategy = StructMerge::Atomic)]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub pod_selector: Option<LabelSelector>,
     /// The other ends. Absent: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -106,11 +106,11 @@ pub struct AllowPeer {
     pub name: String,
     /// Namespaces of the peer's pods. Absent: the policy's own namespace. {}: all namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(merge_strategy = StructMerge::Atomic)]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub namespace_selector: Option<LabelSelector>,
     /// The peer's pods. Absent or {}: all pods of those namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(merge_strategy = StructMerge::Atomic)]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub pod_selector: Option<LabelSelector>,
     /// Addresses outside the cluster, such as 203.0.113.0/24 or 2001:db8::/32.
     #[serde(default, skip_serializing_if = "Option::is_none")]

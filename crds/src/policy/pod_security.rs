@@ -24,7 +24,7 @@ pub struct PodSecuritySettings {
     /// The level below which the audit log has an annotation: Privileged, Baseline or Restricted. Absent: hands off this label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audit: Option<PodSecurityLevel>,
-    /// The version of the Pod Security Standards, such as v1.37, or latest. Fixed by default habit: a cluster upgrade must not tighten it unseen.
+    /// The version of the Pod Security Standards, such as v1.37. With latest, an upgrade of the cluster may refuse pods that ran before.
     #[schemars(length(max = 8), regex(pattern = r"^(latest|v1\.[0-9]{1,3})$"))]
     pub version: String,
     /// How long everything in the namespace must have met the level before enforce is set. Default: 168h.

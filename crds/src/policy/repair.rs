@@ -14,7 +14,7 @@ use crate::selector::LabelSelector;
 pub struct RepairSettings {
     /// The namespaces in which mode Enforce acts, by their labels. Required with mode Enforce. Only in ClusterHardeningPolicy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(merge_strategy = StructMerge::Atomic)]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub namespace_selector: Option<LabelSelector>,
     /// The highest risk that is repaired without a human: None, Low or Medium. High always needs one. Default: None.
     #[serde(default)]
@@ -63,16 +63,16 @@ pub enum AutoApprove {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OwnerRoutes {
-    /// Objects that Argo CD tracks. Default: Propose.
+    /// Objects that Argo CD tracks: Propose or Cooperate. Default: Propose.
     #[serde(default, rename = "argoCD")]
     pub argo_cd: OwnerRoute,
-    /// Objects that Flux applies. Default: Propose.
+    /// Objects that Flux applies: Propose or Cooperate. Default: Propose.
     #[serde(default)]
     pub flux: OwnerRoute,
-    /// Objects of a Helm release. Helm by server-side apply counts as Propose whatever is set here. Default: Cooperate.
+    /// Objects of a Helm release: Propose or Cooperate. Helm by server-side apply counts as Propose whatever is set here. Default: Cooperate.
     #[serde(default = "cooperate")]
     pub helm: OwnerRoute,
-    /// Objects that another controller writes. Default: Propose.
+    /// Objects that another controller writes: Propose or Cooperate. Default: Propose.
     #[serde(default)]
     pub controller: OwnerRoute,
 }
@@ -90,6 +90,14 @@ pub enum OwnerRoute {
 /// A recurring span of time in which repairs may start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new(r"self.schedule.matches('^[^ ]+( [^ ]+){4}$')")
+        .message("is not a cron expression of five fields such as \"0 2 * * 1-5\"; the time zone goes to timeZone")
+        .field_path(".schedule"),
+    validation = Rule::new("duration(self.duration) >= duration('1m')")
+        .message("is shorter than 1m")
+        .field_path(".duration")
+)]
 pub struct Window {
     /// The window's name.
     #[schemars(length(min = 1, max = 63))]
@@ -108,6 +116,11 @@ pub struct Window {
 /// How a repair is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.soak) || duration(self.soak) >= duration('1s')")
+        .message("is shorter than 1s: a repair cannot go unverified")
+        .field_path(".soak")
+)]
 pub struct VerifySettings {
     /// How long all expected pods of the repaired template must be ready without a break. Default: 10m.
     #[serde(default = "default_soak")]
@@ -123,6 +136,11 @@ pub struct VerifySettings {
 /// When Ironside stops repairing: so many rollbacks within so long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("!has(self.within) || duration(self.within) >= duration('1h')")
+        .message("is shorter than 1h: rollbacks would be forgotten before anybody sees them")
+        .field_path(".within")
+)]
 pub struct StopAfter {
     /// Number of rollbacks that stops repairs. Default: 2.
     #[serde(default = "default_rollbacks")]

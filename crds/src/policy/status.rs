@@ -12,6 +12,7 @@ use crate::is_default;
 /// What Ironside found under this policy. Counts are written at most every 30 s and only when they change.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = crate::schema::status)]
 pub struct PolicyStatus {
     /// The generation of the spec that this status is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
