@@ -1,0 +1,163 @@
+//! Judges manifests with the operator's engine: objects into the world, every control of the policies on every target.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ironside_crds::{
+    ClusterHardeningException, ClusterHardeningPolicy, ClusterHardeningPolicySpec, HardeningException, HardeningPolicy,
+    PolicySpec, Profile, ProfileName,
+};
+use ironside_engine::controls::Verdict;
+use ironside_engine::evaluate::{Evaluation, Finding, evaluate};
+use ironside_engine::model::{Kind, ObjectRef};
+use ironside_engine::policy::{ExceptionSet, PolicySet};
+use ironside_engine::world::{Delta, Object, Snapshot, World};
+use serde_json::{Value, json};
+
+use super::manifest::{Document, Manifests, Problem, Source};
+
+/// Objects with where they come from.
+#[derive(Debug, Default)]
+pub struct Scanned {
+    world: World,
+    sources: BTreeMap<ObjectRef, Source>,
+    namespaces: BTreeSet<String>,
+    cluster_policies: Vec<ClusterHardeningPolicy>,
+    policies: Vec<HardeningPolicy>,
+    exceptions: Vec<HardeningException>,
+    cluster_exceptions: Vec<ClusterHardeningException>,
+    /// Objects of kinds that no control reads.
+    pub skipped: usize,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}
+
+/// The result of a scan.
+#[derive(Debug)]
+pub struct Judged {
+    /// Evaluations of the objects that were given, in order of their source.
+    pub evaluations: Vec<(Source, Evaluation)>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+    /// Objects of kinds that no control reads.
+    pub skipped: usize,
+}
+
+impl Judged {
+    /// Every finding with its source.
+    pub fn findings(&self) -> impl Iterator<Item = (&Source, &Finding)> {
+        self.evaluations.iter().flat_map(|(source, evaluation)| evaluation.findings.iter().map(move |f| (source, f)))
+    }
+
+    /// How many findings have this verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.findings().filter(|(_, finding)| finding.verdict == verdict && finding.excepted.is_none()).count()
+    }
+}
+
+impl Scanned {
+    /// Takes in what was read from files.
+    pub fn add(&mut self, manifests: Manifests) {
+        self.problems.extend(manifests.problems);
+        for document in manifests.documents {
+            self.add_document(document);
+        }
+    }
+
+    /// Judges everything that was taken in. Without a policy among the objects, `profile` is asked for everywhere.
+    pub fn judge(mut self, profile: ProfileName, now: jiff::Timestamp) -> Judged {
+        self.complete_namespaces();
+        if self.cluster_policies.is_empty() && self.policies.is_empty() {
+            self.cluster_policies.push(policy_of(profile));
+        }
+        let policies = PolicySet::compile(&self.cluster_policies, &self.policies);
+        let exceptions = ExceptionSet::compile(&self.cluster_exceptions, &self.exceptions, &policies, now);
+        let (snapshot, _) = self.world.drain();
+        let mut evaluations = self.evaluate(&snapshot, &policies, &exceptions, now);
+        evaluations.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Judged { evaluations, problems: self.problems, skipped: self.skipped }
+    }
+
+    fn evaluate(
+        &self,
+        snapshot: &Snapshot,
+        policies: &PolicySet,
+        exceptions: &ExceptionSet,
+        now: jiff::Timestamp,
+    ) -> Vec<(Source, Evaluation)> {
+        snapshot
+            .targets()
+            .filter_map(|target| Some((self.sources.get(&target)?.clone(), target)))
+            .map(|(source, target)| (source, evaluate(snapshot, policies, exceptions, &target, now)))
+            .collect()
+    }
+
+    fn add_document(&mut self, document: Document) {
+        let Document { source, mut object } = document;
+        let text = |object: &Value, key: &str| object[key].as_str().unwrap_or_default().to_owned();
+        let (api_version, kind) = (text(&object, "apiVersion"), text(&object, "kind"));
+        if api_version.starts_with("hardening.ironside.dev/") {
+            return self.add_own(&kind, &source, object);
+        }
+        let Some(kind) = Kind::from_manifest(&api_version, &kind) else {
+            self.skipped += 1;
+            return;
+        };
+        if kind.namespaced() {
+            let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).filter(|n| !n.is_empty());
+            let namespace = namespace.unwrap_or("default").to_owned();
+            if let Some(metadata) = object.as_object_mut().map(|o| o.entry("metadata").or_insert_with(|| json!({}))) {
+                if let Some(metadata) = metadata.as_object_mut() {
+                    metadata.insert("namespace".to_owned(), json!(namespace));
+                }
+            }
+            self.namespaces.insert(namespace);
+        }
+        match Object::decode(kind, object) {
+            Ok(object) => {
+                let reference = object.reference();
+                if let Some(earlier) = self.sources.get(&reference) {
+                    let message = format!("{reference} is defined again (first at {earlier}); the later one counts");
+                    self.problems.push(Problem { at: source.to_string(), message });
+                }
+                self.sources.insert(reference, source);
+                self.world.apply(Delta::Apply(object));
+            }
+            Err(error) => self.problems.push(Problem { at: source.to_string(), message: error.to_string() }),
+        }
+    }
+
+    fn add_own(&mut self, kind: &str, source: &Source, object: Value) {
+        let outcome = match kind {
+            "ClusterHardeningPolicy" => serde_json::from_value(object).map(|o| self.cluster_policies.push(o)),
+            "HardeningPolicy" => serde_json::from_value(object).map(|o| self.policies.push(o)),
+            "HardeningException" => serde_json::from_value(object).map(|o| self.exceptions.push(o)),
+            "ClusterHardeningException" => serde_json::from_value(object).map(|o| self.cluster_exceptions.push(o)),
+            _ => Ok(()),
+        };
+        if let Err(error) = outcome {
+            self.problems.push(Problem { at: source.to_string(), message: format!("{kind}: {error}") });
+        }
+    }
+
+    /// Namespaces that objects live in but that were not given: they exist, with no labels that anybody knows of. They are not judged themselves.
+    fn complete_namespaces(&mut self) {
+        for name in &self.namespaces {
+            if self.sources.contains_key(&ObjectRef::new(Kind::Namespace, "", name)) {
+                continue;
+            }
+            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            if let Ok(namespace) = Object::decode(Kind::Namespace, object) {
+                self.world.apply(Delta::Apply(namespace));
+            }
+        }
+    }
+}
+
+/// A policy that asks for a whole profile, everywhere.
+fn policy_of(profile: ProfileName) -> ClusterHardeningPolicy {
+    let spec = PolicySpec {
+        profile: Profile { name: profile, ..Profile::default() },
+        ..PolicySpec::default()
+    };
+    ClusterHardeningPolicy::new("command-line", ClusterHardeningPolicySpec(spec))
+}

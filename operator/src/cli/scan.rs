@@ -1,0 +1,108 @@
+//! `ironside scan`: the verdicts on files, folders, standard input or a cluster.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::{Args, ValueEnum};
+use ironside_crds::ProfileName;
+
+use super::judge::{Judged, Scanned};
+use super::manifest::Manifests;
+use super::style::Style;
+use super::{ClusterArgs, Format, Outcome, kubeconfig, listing, report};
+
+#[derive(Debug, Args)]
+pub(super) struct ScanArgs {
+    /// Files and folders of manifests; `-` reads standard input.
+    paths: Vec<PathBuf>,
+    /// Judge what runs in the cluster instead of files.
+    #[arg(long, conflicts_with = "paths")]
+    cluster: bool,
+    #[command(flatten)]
+    target: ClusterArgs,
+    /// Policies and exceptions to judge by: manifests of Ironside's own kinds. They may also stand among the scanned files.
+    #[arg(long, value_name = "FILE")]
+    policy: Vec<PathBuf>,
+    /// What to ask for when no policy is given.
+    #[arg(long, value_enum, default_value_t)]
+    profile: ProfileArg,
+    /// Output format.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+    /// Also show what passes and what does not apply.
+    #[arg(long)]
+    all: bool,
+}
+
+/// Profile as it is written on the command line.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ProfileArg {
+    /// The NSA/CISA Kubernetes Hardening Guide.
+    #[default]
+    #[value(alias = "NsaCisa")]
+    NsaCisa,
+    /// Pod Security Standards, baseline.
+    #[value(alias = "PssBaseline")]
+    PssBaseline,
+    /// Pod Security Standards, restricted.
+    #[value(alias = "PssRestricted")]
+    PssRestricted,
+    /// CIS Kubernetes Benchmark, the part about workloads.
+    #[value(alias = "Cis")]
+    Cis,
+}
+
+impl From<ProfileArg> for ProfileName {
+    fn from(profile: ProfileArg) -> Self {
+        match profile {
+            ProfileArg::NsaCisa => Self::NsaCisa,
+            ProfileArg::PssBaseline => Self::PssBaseline,
+            ProfileArg::PssRestricted => Self::PssRestricted,
+            ProfileArg::Cis => Self::Cis,
+        }
+    }
+}
+
+impl ScanArgs {
+    pub(super) async fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Outcome> {
+        if self.paths.is_empty() && !self.cluster {
+            bail!("nothing to scan: give files or folders, `-` for standard input, or --cluster");
+        }
+        let mut scanned = Scanned::default();
+        scanned.add(Manifests::read(&self.policy, &mut std::io::empty()));
+        if self.cluster {
+            let connection = kubeconfig::connect(&self.target).await?;
+            listing::read(&connection.client, self.target.namespace.as_deref(), &mut scanned).await;
+        } else {
+            let manifests = Manifests::read(&self.paths, &mut std::io::stdin().lock());
+            if manifests.files == 0 && manifests.problems.is_empty() {
+                bail!("no .yaml, .yml or .json file in {}", shown(&self.paths));
+            }
+            scanned.add(manifests);
+        }
+        let judged = scanned.judge(self.profile.into(), jiff::Timestamp::now());
+        for problem in &judged.problems {
+            writeln!(err, "ironside: {problem}")?;
+        }
+        match self.output {
+            Format::Table => report::write_table(&judged, self.all, Style::of_stdout(), out)?,
+            Format::Json => report::write_json(&judged, out)?,
+        }
+        Ok(outcome(&judged))
+    }
+}
+
+fn outcome(judged: &Judged) -> Outcome {
+    if !judged.problems.is_empty() {
+        Outcome::Trouble
+    } else if judged.findings().any(|(_, finding)| finding.is_failure()) {
+        Outcome::Findings
+    } else {
+        Outcome::Clean
+    }
+}
+
+fn shown(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
