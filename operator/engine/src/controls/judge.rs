@@ -66,12 +66,17 @@ impl Control {
     }
 
     /// What the repair would change in the workload's template; `None` for a control whose repair is not an edit of templates. `template` is the template's JSON
-    /// form, `beside` the controls whose edits go into the same patch. Call it for failing workloads: containers that pass are left alone.
+    /// form, `beside` the controls whose edits go into the same patch. A workload that does not fail is left alone.
     pub fn propose(&self, at: &WorkloadScope<'_>, template: &Value, beside: &[ControlId]) -> Option<Proposal> {
-        let repair = self.repair?;
+        let repair = self
+            .repair
+            .filter(|repair| !matches!(repair.by, RepairBy::NetworkPolicies))?;
+        if self.judge_workload(at).verdict() != Verdict::Fail {
+            return Some(Proposal::default());
+        }
         let mut edit = TemplateEdit::new(template, self.id).beside(beside);
         let held = match repair.by {
-            RepairBy::NetworkPolicies => return None,
+            RepairBy::NetworkPolicies => Vec::new(),
             RepairBy::Template(plan) => plan(at, &mut edit).err().into_iter().collect(),
             RepairBy::EachContainer(plan) => at
                 .template()

@@ -89,21 +89,21 @@ fn repair(at: &WorkloadScope<'_>, edit: &mut TemplateEdit<'_>) -> Result<(), Hel
         });
     }
     let pod = PodWide::of(&template);
-    if pod.non_root == Some(false) {
+    if pod.non_root == Some(false) || pod.user == Some(0) {
         return Err(Held::WouldBreak {
-            evidence: "the pod allows root to every container, injected ones too: change it in its source".to_owned(),
+            evidence: "the pod asks for root for every container, injected ones too: change it in its source"
+                .to_owned(),
         });
     }
     for container in template.declared_containers() {
         let own = container.container.security();
-        let user = own.run_as_user.or(pod.user);
-        if user == Some(0) {
+        if own.run_as_user == Some(0) {
             return Err(Held::WouldBreak {
                 evidence: format!("container {} is told to run as uid 0", container.container.name),
             });
         }
         if own.run_as_non_root.or(pod.non_root) != Some(true) {
-            repair_container(&container, at, user, edit)?;
+            repair_container(&container, at, own.run_as_user.or(pod.user), edit)?;
         }
     }
     Ok(())

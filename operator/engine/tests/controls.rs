@@ -1,0 +1,354 @@
+//! What must hold for every control: its declaration is complete, its examples say what they claim, and its repair repairs.
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use ironside_engine::controls::{
+    CONTROLS, Check, Control, ControlId, Edit, Parameters, RepairBy, Verdict, WorkloadScope,
+};
+use ironside_engine::model::{Kind, Workload};
+use ironside_engine::world::Snapshot;
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{AddOperation, PatchOperation};
+use serde_json::{Value, json};
+use support::{Example, examples, failing, snapshot};
+
+#[test]
+fn ids_are_sorted_and_unique() {
+    let ids: Vec<ControlId> = CONTROLS.iter().map(|control| control.id).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "{ids:?}");
+}
+
+#[test]
+fn every_declaration_is_complete() {
+    for control in CONTROLS {
+        let id = control.id;
+        let docs = control.docs;
+        for (name, text) in [
+            ("title", control.title),
+            ("why", docs.why),
+            ("reads", docs.reads),
+            ("allowed", docs.allowed),
+            ("repair", docs.repair),
+            ("breaks", docs.breaks),
+        ] {
+            assert!(!text.trim().is_empty(), "{id}: {name} is empty");
+            assert!(!text.contains('\n'), "{id}: {name} has a line break");
+        }
+        assert!(!docs.sources.is_empty(), "{id}: no sources");
+        assert!(!control.threats.is_empty(), "{id}: no threats");
+        assert!(!control.frameworks.is_empty(), "{id}: no frameworks");
+        for mapping in control.frameworks {
+            assert!(
+                !mapping.ids.is_empty(),
+                "{id}: no ids in {}",
+                mapping.framework.as_str()
+            );
+        }
+        let edits_templates = control
+            .repair
+            .is_some_and(|repair| !matches!(repair.by, RepairBy::NetworkPolicies));
+        assert_eq!(
+            edits_templates,
+            !control.writes.is_empty(),
+            "{id}: `writes` and `repair` disagree"
+        );
+    }
+}
+
+#[test]
+fn defaults_of_parameters_are_accepted() {
+    for control in CONTROLS {
+        for parameter in control.parameters {
+            assert!(!parameter.help.is_empty(), "{} {}", control.id, parameter.name);
+            for value in parameter.default {
+                assert_eq!((parameter.accepts)(value), Ok(()), "{} {}", control.id, parameter.name);
+            }
+            let refusal = (parameter.accepts)("no such value:");
+            assert!(
+                refusal.is_err_and(|why| why.contains("write")),
+                "{} {}",
+                control.id,
+                parameter.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_control_has_examples_of_each_shape() {
+    for control in CONTROLS {
+        for side in ["good", "bad"] {
+            let kinds: BTreeSet<String> = examples(control, side)
+                .iter()
+                .flat_map(|example| &example.objects)
+                .filter_map(|object| object["kind"].as_str().map(str::to_owned))
+                .collect();
+            let wanted: &[&str] = match control.check {
+                Check::Namespace(_) => &["Namespace"],
+                _ => &["Pod", "Deployment"],
+            };
+            for kind in wanted {
+                assert!(
+                    kinds.contains(*kind),
+                    "{} has no {side} example of a {kind}",
+                    control.id
+                );
+            }
+        }
+    }
+}
+
+/// A check of containers must look at all three lists of a pod, so such a control shows a failure in each.
+#[test]
+fn every_container_list_has_a_bad_example() {
+    for control in CONTROLS {
+        let pointers: BTreeSet<String> = examples(control, "bad")
+            .iter()
+            .flat_map(|example| support::judge(control, &snapshot(&example.objects, 0), &Parameters::default()))
+            .flat_map(|(_, judgement)| judgement.failures().to_vec())
+            .map(|evidence| evidence.pointer)
+            .collect();
+        let found = |list: &str| pointers.iter().any(|pointer| pointer.starts_with(list));
+        for list in ["/spec/initContainers/", "/spec/ephemeralContainers/"] {
+            assert_eq!(found("/spec/containers/"), found(list), "{}: {list}", control.id);
+        }
+    }
+}
+
+#[test]
+fn bad_examples_fail_exactly_what_they_say() {
+    each_example("bad", |control, example| {
+        let mut expected: BTreeSet<&str> = example.also.iter().map(String::as_str).collect();
+        expected.insert(control.id.as_str());
+        assert_eq!(
+            failing(&snapshot(&example.objects, 0)),
+            expected,
+            "{}",
+            example.path.display()
+        );
+    });
+}
+
+#[test]
+fn good_examples_pass() {
+    each_example("good", |control, example| {
+        assert!(
+            !example.also.contains(control.id.as_str()),
+            "{}",
+            example.path.display()
+        );
+        let expected: BTreeSet<&str> = example.also.iter().map(String::as_str).collect();
+        assert_eq!(
+            failing(&snapshot(&example.objects, 0)),
+            expected,
+            "{}",
+            example.path.display()
+        );
+    });
+}
+
+#[test]
+fn examples_say_what_they_show() {
+    for side in ["bad", "good"] {
+        each_example(side, |_, example| {
+            assert!(example.shows.ends_with('.'), "{}", example.path.display());
+        });
+    }
+}
+
+#[test]
+fn repairs_make_bad_examples_pass_or_say_why_not() {
+    each_example("bad", |control, example| {
+        let world = snapshot(&example.objects, 0);
+        each_failing_template(control, &world, |workload| {
+            let path = example.path.display();
+            let proposal = propose(control, workload, &world).expect("a repair of templates");
+            let held = proposal.held.first().map(|held| held.reason().to_owned());
+            assert_eq!(held, example.held, "{path}");
+            let repaired = apply(workload, &proposal.edits);
+            stays_within_declared_places(control, &proposal.edits);
+            // A pod is never patched, so an ephemeral container is nobody's to repair.
+            let only_declared = repaired.template.spec.ephemeral_containers.is_empty();
+            if held.is_none() && only_declared {
+                assert_eq!(
+                    verdict(control, &repaired, &world),
+                    Verdict::Pass,
+                    "{path}: {:?}",
+                    proposal.edits
+                );
+                let again = propose(control, &repaired, &world).expect("a repair of templates");
+                assert_eq!(again.edits, [], "{path}: repaired twice");
+            }
+        });
+    });
+}
+
+#[test]
+fn repairs_leave_other_controls_alone() {
+    each_example("bad", |control, example| {
+        let world = snapshot(&example.objects, 0);
+        each_failing_template(control, &world, |workload| {
+            let proposal = propose(control, workload, &world).expect("a repair of templates");
+            let repaired = apply(workload, &proposal.edits);
+            for other in CONTROLS {
+                if verdict(other, workload, &world) != Verdict::Fail {
+                    let after = verdict(other, &repaired, &world);
+                    assert_ne!(
+                        after,
+                        Verdict::Fail,
+                        "{}: {} breaks {}",
+                        example.path.display(),
+                        control.id,
+                        other.id
+                    );
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn repairs_leave_good_examples_alone() {
+    each_example("good", |control, example| {
+        let world = snapshot(&example.objects, 0);
+        for workload in workloads(&world) {
+            if let Some(proposal) = propose(control, workload, &world) {
+                assert_eq!(proposal.edits, [], "{}", example.path.display());
+            }
+        }
+    });
+}
+
+/// One patch holds the edits of all controls: they must not get into each other's way.
+#[test]
+fn all_repairs_together_harden_a_workload_that_says_nothing() {
+    let text = "{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: shop, name: web}, spec: {template: {spec: {initContainers: \
+                [{name: prepare, image: p}], containers: [{name: web, image: w, ports: [{containerPort: 80}]}, {name: agent, image: a}]}}}}";
+    let world = snapshot(&support::documents(text).expect("YAML"), 0);
+    let workload = workloads(&world).next().expect("one workload");
+    let edits: Vec<Edit> = CONTROLS
+        .iter()
+        .filter_map(|control| propose(control, workload, &world))
+        .flat_map(|proposal| proposal.edits)
+        .collect();
+    let repaired = apply(workload, &edits);
+    for control in CONTROLS {
+        assert_ne!(verdict(control, &repaired, &world), Verdict::Fail, "{}", control.id);
+    }
+    let places: BTreeSet<&str> = edits.iter().map(|edit| edit.pointer.as_str()).collect();
+    assert_eq!(places.len(), edits.len(), "two controls write the same place");
+}
+
+fn each_example(side: &str, check: impl Fn(&Control, &Example)) {
+    for control in CONTROLS {
+        for example in examples(control, side) {
+            check(control, &example);
+        }
+    }
+}
+
+fn each_failing_template(control: &Control, world: &Snapshot, check: impl Fn(&Workload)) {
+    if control.writes.is_empty() {
+        return;
+    }
+    workloads(world)
+        .filter(|workload| verdict(control, workload, world) == Verdict::Fail)
+        .for_each(check);
+}
+
+fn workloads(world: &Snapshot) -> impl Iterator<Item = &Workload> {
+    world
+        .shards
+        .values()
+        .flat_map(|shard| shard.workloads.values())
+        .map(AsRef::as_ref)
+}
+
+fn verdict(control: &Control, workload: &Workload, world: &Snapshot) -> Verdict {
+    let parameters = &Parameters::default();
+    let scope = WorkloadScope {
+        workload,
+        world,
+        parameters,
+    };
+    control.judge_workload(&scope).verdict()
+}
+
+fn propose(control: &Control, workload: &Workload, world: &Snapshot) -> Option<ironside_engine::controls::Proposal> {
+    let parameters = &Parameters::default();
+    let scope = WorkloadScope {
+        workload,
+        world,
+        parameters,
+    };
+    control.propose(&scope, &workload.template.json(), &[])
+}
+
+/// Sends the edits through a JSON Patch on the whole object, as the executor would, and decodes the result.
+fn apply(workload: &Workload, edits: &[Edit]) -> Workload {
+    let root = Workload::template_pointer(workload.kind);
+    let mut object = json!({"metadata": {"namespace": workload.meta.namespace, "name": workload.meta.name}});
+    let mut parent = &mut object;
+    for step in root.split('/').skip(1) {
+        parent[step] = json!({});
+        parent = &mut parent[step];
+    }
+    if workload.kind == Kind::Pod {
+        object = workload.template.json();
+    } else {
+        *parent = workload.template.json();
+    }
+    for edit in edits {
+        let pointer = format!("{root}{}", edit.pointer);
+        assert_eq!(
+            object.pointer(&pointer),
+            edit.from.as_ref(),
+            "{pointer}: `from` is not what is there"
+        );
+        for missing in missing_parents(&object, &pointer) {
+            json_patch::patch(&mut object, &[missing]).expect("parents can be made");
+        }
+        json_patch::patch(&mut object, &[add(&pointer, edit.to.clone())]).expect("edits can be made");
+    }
+    Workload::decode(workload.kind, object).expect("the result is a workload")
+}
+
+fn missing_parents(object: &Value, pointer: &str) -> Vec<PatchOperation> {
+    let steps: Vec<&str> = pointer.split('/').collect();
+    (2..steps.len())
+        .filter(|end| object.pointer(&steps[..*end].join("/")).is_none())
+        .map(|end| {
+            let is_list = steps[end].parse::<usize>().is_ok();
+            add(&steps[..end].join("/"), if is_list { json!([]) } else { json!({}) })
+        })
+        .collect()
+}
+
+fn add(pointer: &str, value: Value) -> PatchOperation {
+    let path = PointerBuf::parse(pointer.to_owned()).expect("a pointer");
+    PatchOperation::Add(AddOperation { path, value })
+}
+
+fn stays_within_declared_places(control: &Control, edits: &[Edit]) {
+    for edit in edits {
+        let mut steps: Vec<&str> = edit.pointer.trim_start_matches("/spec/").split('/').collect();
+        let mut place = String::new();
+        if matches!(steps[0], "containers" | "initContainers") {
+            steps.drain(..2);
+            place.push_str("containers[].");
+        }
+        let is_item = steps.last().is_some_and(|last| last.parse::<usize>().is_ok());
+        if is_item {
+            steps.pop();
+        }
+        place.push_str(&steps.join("."));
+        place.push_str(if is_item { "[]" } else { "" });
+        assert!(
+            control.writes.contains(&place.as_str()),
+            "{} does not declare {place}",
+            control.id
+        );
+    }
+}
