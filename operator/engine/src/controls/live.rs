@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{ContainerScope, WorkloadScope};
-use crate::model::{ContainerKind, Kind, Pod};
+use crate::model::{ContainerKind, Pod};
 
 /// Which user a declared container runs as, over all pods of its workload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,25 +48,8 @@ impl Identity {
 }
 
 fn live_pods<'a>(at: &WorkloadScope<'a>) -> impl Iterator<Item = &'a Arc<Pod>> {
-    pods_of(at).filter(|pod| {
+    at.world.pods_of(at.workload).into_iter().filter(|pod| {
         pod.metadata.deletion_timestamp.is_none()
             && !matches!(pod.status.phase.as_deref(), Some("Succeeded" | "Failed"))
-    })
-}
-
-/// Until the snapshot has this itself: pods whose chain of controllers leads to the workload, or the bare pod itself.
-fn pods_of<'a>(at: &WorkloadScope<'a>) -> impl Iterator<Item = &'a Arc<Pod>> {
-    let workload = at.workload;
-    let shard = at.world.shard(&workload.meta.namespace);
-    shard.into_iter().flat_map(move |shard| {
-        shard.pods.values().filter(move |pod| {
-            let is_bare_pod = workload.kind == Kind::Pod && pod.metadata.name == workload.meta.name;
-            let owner = pod.metadata.controller().map(|owner| owner.uid.as_str());
-            let grandparent = owner.and_then(|uid| {
-                let parent = shard.workloads.values().find(|parent| parent.meta.uid == uid)?;
-                Some(parent.meta.controller()?.uid.as_str())
-            });
-            is_bare_pod || [owner, grandparent].contains(&Some(workload.meta.uid.as_str()))
-        })
     })
 }

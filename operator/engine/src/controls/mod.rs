@@ -11,6 +11,7 @@ pub mod judgement;
 mod live;
 pub mod net;
 pub mod ns;
+pub mod page;
 pub mod pod;
 pub mod sa;
 pub mod scope;

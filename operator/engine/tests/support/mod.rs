@@ -2,13 +2,13 @@
 
 #![allow(dead_code, unreachable_pub)] // every test binary takes a part of it
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ironside_engine::controls::{CONTROLS, Control, Judgement, NamespaceScope, Parameters, Verdict, WorkloadScope};
-use ironside_engine::model::{Kind, Namespace, Workload};
-use ironside_engine::world::{Shard, Snapshot};
+use ironside_engine::model::Kind;
+use ironside_engine::world::{Delta, Object, Snapshot, World};
 use serde_json::Value;
 
 /// Reads every document of a YAML text; lists are taken apart.
@@ -29,67 +29,24 @@ fn items(document: Value) -> Vec<Value> {
     }
 }
 
-/// Puts objects into a snapshot; those that have no namespace are in `default`. Kinds that the engine does not know are left out.
-pub fn snapshot(objects: &[Value], minor: u32) -> Snapshot {
-    let mut shards: BTreeMap<String, Shard> = BTreeMap::new();
+/// The cluster that these objects make up; those that name no namespace are in `default`. Kinds that the engine does not know are left out.
+pub fn snapshot(objects: &[Value], minor: u32) -> Arc<Snapshot> {
+    let mut world = World::new(minor);
     for object in objects {
-        insert(&mut shards, object);
-    }
-    Snapshot {
-        shards: shards
-            .into_iter()
-            .map(|(name, shard)| (name.into(), Arc::new(shard)))
-            .collect(),
-        minor,
-        ..Snapshot::default()
-    }
-}
-
-fn insert(shards: &mut BTreeMap<String, Shard>, object: &Value) {
-    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let Some(kind) = Kind::from_manifest(text("/apiVersion"), text("/kind")) else {
-        return;
-    };
-    let name: Arc<str> = text("/metadata/name").into();
-    let namespace = match text("/metadata/namespace") {
-        _ if kind == Kind::Namespace => name.to_string(),
-        "" => "default".to_owned(),
-        namespace => namespace.to_owned(),
-    };
-    let mut object = object.clone();
-    if kind.namespaced() {
-        object["metadata"]["namespace"] = namespace.clone().into();
-    }
-    let shard = shards.entry(namespace).or_default();
-    let decode = || object.clone();
-    match kind {
-        Kind::Namespace => {
-            shard.namespace = serde_json::from_value::<Namespace>(decode()).ok().map(Arc::new);
+        let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let Some(kind) = Kind::from_manifest(text("/apiVersion"), text("/kind")) else {
+            continue;
+        };
+        let mut object = object.clone();
+        if kind.namespaced() && text("/metadata/namespace").is_empty() {
+            object["metadata"]["namespace"] = "default".into();
         }
-        Kind::ServiceAccount => {
-            if let Ok(account) = serde_json::from_value(decode()) {
-                shard.service_accounts.insert(name, Arc::new(account));
-            }
+        match Object::decode(kind, object) {
+            Ok(object) => world.apply(Delta::Apply(object)),
+            Err(error) => panic!("{error}"),
         }
-        Kind::NetworkPolicy => {
-            if let Ok(policy) = serde_json::from_value(decode()) {
-                shard.network_policies.insert(name, Arc::new(policy));
-            }
-        }
-        kind if kind.is_workload() => {
-            if kind == Kind::Pod
-                && let Ok(pod) = serde_json::from_value(decode())
-            {
-                shard.pods.insert(Arc::clone(&name), Arc::new(pod));
-            }
-            let owned = object.pointer("/metadata/ownerReferences/0").is_some();
-            if kind != Kind::Pod || !owned {
-                let workload = Workload::decode(kind, object).unwrap_or_else(|error| panic!("{error}"));
-                shard.workloads.insert((kind, name), Arc::new(workload));
-            }
-        }
-        _ => {}
     }
+    world.drain().0
 }
 
 /// Every workload and every namespace of a snapshot, judged by one control.

@@ -28,7 +28,7 @@ pub const CONTROL: Control = Control {
         why: "Root in a container is root on the node once it gets out, and most ways out need it. Unless `runAsNonRoot` is true the image alone decides, and most images say root.",
         reads: "`securityContext.runAsNonRoot` and `.runAsUser` of the pod, and of containers, init containers and ephemeral containers; `hostUsers` of the pod.",
         allowed: "`runAsNonRoot: true` on the container, or on the pod where the container says nothing; no `runAsUser: 0` and no `runAsNonRoot: false` anywhere. Any value in a pod with `hostUsers: false`, whose root is nobody on the node (since Kubernetes 1.35).",
-        repair: "Sets `runAsNonRoot: true` on declared containers, never on the pod, so that injected containers keep what they have. Held where the template or a live pod says that the container runs as root.",
+        repair: "Sets `runAsNonRoot: true` on declared containers, never on the pod, so that injected containers keep what they have. Low where the template states a user other than 0, else Medium. Held where the template or a live pod says that the container runs as root.",
         breaks: "Images that start as root, and images whose user is a name: the kubelet cannot tell that it is not root, and does not start the container. Parameter `runAsUser: Observed` states the number for those.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Kubernetes Pod security",
@@ -48,7 +48,7 @@ pub const CONTROL: Control = Control {
     }],
     check: Check::Template(check),
     repair: Some(Repair {
-        risk: Risk::Medium,
+        risk: Risk::Low,
         by: RepairBy::Template(repair),
     }),
     writes: &[

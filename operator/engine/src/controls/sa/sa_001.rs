@@ -14,6 +14,7 @@ use crate::controls::{
 };
 use crate::model::Kind;
 use crate::plan::Held;
+use crate::world::Reading;
 
 /// The control.
 pub const CONTROL: Control = Control {
@@ -81,15 +82,13 @@ fn check(at: &WorkloadScope<'_>, judgement: &mut Judgement) {
 /// Whether pods of the account get its token when they say nothing.
 fn of_account(at: &WorkloadScope<'_>, account: &str) -> Result<bool, Gap> {
     let namespace = &at.workload.meta.namespace;
-    let seen = at
-        .world
-        .shard(namespace)
-        .and_then(|shard| shard.service_accounts.get(account));
-    match seen {
-        Some(seen) => Ok(seen.automount_service_account_token.unwrap_or(true)),
+    let seen = at.world.service_account(namespace, account);
+    match (seen, at.world.reading(Kind::ServiceAccount, namespace)) {
+        (_, Reading::Unavailable(gap)) => Err(gap.clone()),
+        (Some(seen), _) => Ok(seen.automount_service_account_token.unwrap_or(true)),
         // The control plane makes `default` in every namespace, and says nothing in it.
-        None if account == DEFAULT => Ok(true),
-        None => Err(Gap {
+        (None, _) if account == DEFAULT => Ok(true),
+        (None, _) => Err(Gap {
             reason: "ServiceAccountMissing",
             message: format!("ServiceAccount {namespace}/{account} was not seen; it says whether the token is mounted"),
             responsibility: Responsibility::SelfManaged,

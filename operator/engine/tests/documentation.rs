@@ -1,0 +1,77 @@
+//! `docs/controls/` is generated. `UPDATE=1` rewrites it; without it this fails where a page is not what the controls declare.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ironside_engine::controls::page::{ExampleLink, index, page};
+use ironside_engine::controls::{CONTROLS, Control};
+
+#[test]
+fn pages_are_what_the_controls_declare() {
+    let folder = repository().join("docs/controls");
+    let mut expected: BTreeMap<PathBuf, String> = CONTROLS
+        .iter()
+        .map(|control| {
+            let text = page(control, &links(control, "good"), &links(control, "bad"));
+            (folder.join(format!("{}.md", control.id)), text)
+        })
+        .collect();
+    expected.insert(folder.join("README.md"), index(CONTROLS));
+
+    if std::env::var_os("UPDATE").is_some() {
+        update(&folder, &expected);
+    }
+    let found: Vec<PathBuf> = files(&folder);
+    assert_eq!(found, expected.keys().cloned().collect::<Vec<_>>(), "run with UPDATE=1");
+    for (path, text) in expected {
+        let found = std::fs::read_to_string(&path).expect("it was listed");
+        assert!(found == text, "{} is out of date: run with UPDATE=1", path.display());
+        for link in found.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            assert!(folder.join(link).is_file(), "{}: {link} leads nowhere", path.display());
+        }
+    }
+}
+
+fn update(folder: &Path, expected: &BTreeMap<PathBuf, String>) {
+    std::fs::create_dir_all(folder).expect("a folder");
+    for stale in files(folder).iter().filter(|path| !expected.contains_key(*path)) {
+        std::fs::remove_file(stale).expect("removable");
+    }
+    for (path, text) in expected {
+        std::fs::write(path, text).expect("writable");
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(files) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut files: Vec<PathBuf> = files.map(|file| file.expect("readable").path()).collect();
+    files.sort();
+    files
+}
+
+fn links(control: &Control, side: &str) -> Vec<ExampleLink> {
+    support::examples(control, side)
+        .into_iter()
+        .map(|example| ExampleLink {
+            link: format!(
+                "../../{}",
+                example.path.strip_prefix(repository()).expect("inside").display()
+            ),
+            name: example.name,
+            shows: example.shows,
+        })
+        .collect()
+}
+
+fn repository() -> PathBuf {
+    let engine = Path::new(env!("CARGO_MANIFEST_DIR"));
+    engine
+        .ancestors()
+        .nth(2)
+        .expect("operator/engine lies two below the root")
+        .to_owned()
+}
