@@ -31,6 +31,8 @@ pub struct Entry {
     pub verb: String,
     /// Who asked.
     pub user: User,
+    /// Whom the user spoke for, if it was somebody else.
+    pub impersonated_user: Option<User>,
     /// The client's name for itself.
     #[serde(default)]
     pub user_agent: String,
@@ -52,6 +54,17 @@ pub struct User {
     /// `system:serviceaccount:<namespace>:<name>` for a ServiceAccount.
     #[serde(default)]
     pub username: String,
+    /// What else the server knows of the user; `authentication.kubernetes.io/credential-id` is which token it was.
+    #[serde(default)]
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+impl User {
+    /// Whether the request was made with this credential (`JTI=...`).
+    pub fn has_credential(&self, id: &str) -> bool {
+        let ids = self.extra.get("authentication.kubernetes.io/credential-id");
+        ids.is_some_and(|ids| ids.iter().any(|known| known == id))
+    }
 }
 
 /// The object of a request.
@@ -78,6 +91,11 @@ pub struct ResponseStatus {
 }
 
 impl Entry {
+    /// The user whose rights counted: the impersonated one, if there is one.
+    pub fn who(&self) -> &str {
+        &self.impersonated_user.as_ref().unwrap_or(&self.user).username
+    }
+
     /// Whether the request changes something: a writing verb, and not a dry run.
     pub fn is_write(&self) -> bool {
         let writes = matches!(
@@ -126,7 +144,7 @@ impl AuditLog {
         for line in complete.lines() {
             let entry: Entry = serde_json::from_str(line).with_context(|| format!("an audit entry: {line}"))?;
             if let Some(place) = places.get(&entry.audit_id) {
-                entries[*place] = entry
+                entries[*place] = entry;
             } else {
                 places.insert(entry.audit_id.clone(), entries.len());
                 entries.push(entry);
@@ -135,7 +153,7 @@ impl AuditLog {
         Ok(entries)
     }
 
-    /// All requests of one user so far.
+    /// All requests of one user so far, by [`Entry::who`].
     ///
     /// # Errors
     /// As [`AuditLog::entries`].
@@ -143,7 +161,7 @@ impl AuditLog {
         Ok(self
             .entries()?
             .into_iter()
-            .filter(|entry| entry.user.username == user)
+            .filter(|entry| entry.who() == user)
             .collect())
     }
 }

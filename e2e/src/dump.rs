@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::cluster::Cluster;
+use crate::install;
 
 /// What is asked of kubectl: file name and arguments. Each is best effort; what fails is noted in the file.
 const VIEWS: [(&str, &[&str]); 6] = [
@@ -61,7 +62,7 @@ const VIEWS: [(&str, &[&str]); 6] = [
 pub(crate) fn artifacts() -> PathBuf {
     match std::env::var_os("IRONSIDE_E2E_ARTIFACTS") {
         Some(path) if !path.is_empty() => PathBuf::from(path),
-        _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e-artifacts"),
+        _ => install::repository().join("e2e-artifacts"),
     }
 }
 

@@ -11,11 +11,15 @@ pub mod cluster;
 pub mod controlplane;
 pub mod demo;
 mod dump;
+pub mod install;
 pub mod kubectl;
 pub mod nodes;
+pub mod operator;
 pub mod pki;
 mod progress;
+pub mod proxy;
 pub mod scenario;
+pub mod tether;
 pub mod wait;
 pub mod workloads;
 

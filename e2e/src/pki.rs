@@ -167,6 +167,21 @@ pub fn write_kubeconfig(path: &Path, server: &str, authority: Option<&Path>, use
     fs::write(path, serde_json::to_vec_pretty(&config)?).with_context(|| format!("write {}", path.display()))
 }
 
+/// DER as PEM.
+pub(crate) fn pem(label: &str, der: &[u8]) -> Result<String> {
+    let encoded = serde_json::to_value(ByteString(der.to_vec()))?;
+    let encoded = encoded.as_str().context("a byte string serializes to a string")?;
+    let lines: Vec<&str> = encoded
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap_or_default())
+        .collect();
+    Ok(format!(
+        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
+        lines.join("\n")
+    ))
+}
+
 /// A file's content as kubeconfigs want it: base64, which is how Kubernetes' own byte strings serialize.
 fn encoded(path: &Path) -> Result<ByteString> {
     Ok(ByteString(

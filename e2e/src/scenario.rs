@@ -1,15 +1,17 @@
 //! The frame of one test: a cluster, a client, a namespace; and when it fails, everything that helps to understand why.
 
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use futures::FutureExt as _;
 use kube::Client;
+use tokio::sync::OnceCell;
 
 use crate::cluster::{Cluster, Options};
-use crate::dump;
+use crate::{dump, install};
 
 /// What a test gets.
 pub struct Scenario<'a> {
@@ -20,7 +22,10 @@ pub struct Scenario<'a> {
     /// A namespace that only this test uses.
     pub namespace: String,
     name: String,
+    folder: PathBuf,
     logs: Mutex<Vec<PathBuf>>,
+    numbers: AtomicUsize,
+    operator_namespace: OnceCell<String>,
 }
 
 /// Runs a test on the shared cluster.
@@ -53,6 +58,31 @@ impl Scenario<'_> {
         &self.name
     }
 
+    /// A folder for this test's files; removed if it passes.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// 1, 2, 3, ...: for names within this test.
+    pub fn next_number(&self) -> usize {
+        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The namespace that this test's operators call their own, with Ironside installed in the cluster. All of a test's
+    /// operators share it and compete for its lease.
+    ///
+    /// # Errors
+    /// The cluster refuses something.
+    pub async fn operator_namespace(&self) -> Result<&str> {
+        let name = self.operator_namespace.get_or_try_init(async || {
+            self.cluster.install().await.context("install Ironside")?;
+            let name = format!("{}-op", self.namespace);
+            install::operator_namespace(self.cluster, &self.client, &name).await?;
+            anyhow::Ok(name)
+        });
+        name.await.map(String::as_str)
+    }
+
     /// Has a file copied to the artifacts if the test fails.
     pub fn keep_on_failure(&self, log: PathBuf) {
         self.logs
@@ -69,12 +99,20 @@ where
     let name = name_of::<F>();
     let client = cluster.client().await?;
     let namespace = cluster.namespace(&client, &namespace_prefix(&name)).await?;
+    let folder = match cluster.description() {
+        Ok(description) => description.folder.join("tests").join(&namespace),
+        Err(_) => std::env::temp_dir().join(format!("ironside-{namespace}")),
+    };
+    std::fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
     let scenario = Scenario {
         cluster,
         client,
         namespace,
         name,
-        logs: Mutex::new(Vec::new()),
+        folder,
+        logs: Mutex::default(),
+        numbers: AtomicUsize::new(0),
+        operator_namespace: OnceCell::new(),
     };
 
     let outcome = AssertUnwindSafe(test(&scenario)).catch_unwind().await;
@@ -84,7 +122,7 @@ where
         Err(panic) => Some(message(panic.as_ref())),
     };
     let Some(failure) = failure else {
-        return cluster.drop_namespace(&scenario.client, &scenario.namespace).await;
+        return clean_up(&scenario).await;
     };
 
     let folder = dump::artifacts().join(scenario.name.replace("::", "."));
@@ -104,6 +142,20 @@ where
             std::panic::resume_unwind(panic)
         }
     }
+}
+
+/// What a test that passed leaves behind is nothing; what one that failed leaves may be looked at.
+async fn clean_up(scenario: &Scenario<'_>) -> Result<()> {
+    std::fs::remove_dir_all(&scenario.folder).context("remove the test's folder")?;
+    for namespace in scenario
+        .operator_namespace
+        .get()
+        .into_iter()
+        .chain([&scenario.namespace])
+    {
+        scenario.cluster.drop_namespace(&scenario.client, namespace).await?;
+    }
+    Ok(())
 }
 
 /// An error in a stage stops all pods, whichever test runs: it fails every test that sees it.

@@ -2,6 +2,7 @@
 //! test library starts for itself.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
@@ -9,6 +10,7 @@ use ironside_e2e::binaries::Binaries;
 use ironside_e2e::cluster::{Cluster, Options};
 use ironside_e2e::controlplane::supervisor;
 use ironside_e2e::demo;
+use ironside_e2e::tether;
 use tokio::io::BufReader;
 
 /// A real Kubernetes control plane with simulated nodes, from pinned sources, for Ironside's tests and for trying things.
@@ -48,6 +50,16 @@ enum Verb {
         #[arg(long)]
         options: String,
     },
+    /// Run a program that ends with standard input. For the test library.
+    #[command(hide = true)]
+    Tether {
+        /// Where its output goes.
+        #[arg(long)]
+        log: PathBuf,
+        program: PathBuf,
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
 }
 
 #[tokio::main]
@@ -74,6 +86,11 @@ async fn main() -> Result<()> {
             let keep = std::env::var_os("IRONSIDE_E2E_KEEP").is_some_and(|value| !value.is_empty());
             supervisor::serve(options, keep, BufReader::new(tokio::io::stdin()), tokio::io::stdout()).await
         }
+        Verb::Tether {
+            log,
+            program,
+            arguments,
+        } => tether::keep(&log, &program, &arguments),
     }
 }
 

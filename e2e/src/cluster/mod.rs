@@ -7,11 +7,11 @@ mod link;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, ObjectMeta, PostParams};
+use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
@@ -24,6 +24,7 @@ use crate::controlplane::supervisor::Command;
 use crate::controlplane::{self, kwok};
 use crate::kubectl::Kubectl;
 use crate::progress::say;
+use crate::{install, pki};
 
 /// Names an existing cluster to test against.
 pub const EXISTING: &str = "IRONSIDE_E2E_KUBECONFIG";
@@ -37,6 +38,7 @@ static DEDICATED: Semaphore = Semaphore::const_new(1);
 pub struct Cluster {
     kubeconfig: PathBuf,
     supervised: Option<Supervised>,
+    installed: OnceCell<()>,
     _turn: Option<SemaphorePermit<'static>>,
 }
 
@@ -93,6 +95,7 @@ impl Cluster {
         Ok(Self {
             kubeconfig,
             supervised: Some(supervised),
+            installed: OnceCell::new(),
             _turn: turn,
         })
     }
@@ -101,6 +104,7 @@ impl Cluster {
         let cluster = Self {
             kubeconfig: kubeconfig.to_owned(),
             supervised: None,
+            installed: OnceCell::new(),
             _turn: None,
         };
         let version = cluster.client().await?.apiserver_version().await;
@@ -125,6 +129,34 @@ impl Cluster {
     /// The administrator's kubeconfig.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// The API server's address and the CA that vouches for it, as PEM.
+    ///
+    /// # Errors
+    /// The kubeconfig names none.
+    pub async fn server(&self) -> Result<(String, String)> {
+        let file = Kubeconfig::read_from(&self.kubeconfig).context("read the kubeconfig")?;
+        let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+        let mut authority = String::new();
+        for der in config.root_cert.context("the kubeconfig names no CA")? {
+            authority.push_str(&pki::pem("CERTIFICATE", &der)?);
+        }
+        Ok((
+            config.cluster_url.to_string().trim_end_matches('/').to_owned(),
+            authority,
+        ))
+    }
+
+    /// Installs Ironside's custom resources, roles and admission policies; the first caller does it, all others wait.
+    ///
+    /// # Errors
+    /// The API server refuses something.
+    pub async fn install(&self) -> Result<()> {
+        self.installed
+            .get_or_try_init(async || install::apply(self).await)
+            .await
+            .copied()
     }
 
     /// kubectl with an administrator's rights.
@@ -229,16 +261,15 @@ impl Cluster {
     /// # Errors
     /// The log cannot be read.
     pub fn simulation_errors(&self) -> Result<Vec<String>> {
-        match &self.supervised {
-            Some(supervised) if !supervised.hurt.load(Ordering::Relaxed) => {
-                kwok::errors_in(&supervised.description.logs.join(format!("{}.log", Component::Kwok)))
-            }
-            _ => Ok(Vec::new()),
+        let Some(supervised) = &self.supervised else {
+            return Ok(Vec::new());
+        };
+        let simulated = supervised.description.addresses.contains_key(&Component::Kwok);
+        if !simulated || supervised.hurt.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
         }
+        kwok::errors_in(&supervised.description.logs.join(format!("{}.log", Component::Kwok)))
     }
-
-    /// How long a request to a suspended or dead server may take before a test should give up on it.
-    pub const PATIENCE: Duration = Duration::from_secs(10);
 
     async fn hurt(&self, command: Command) -> Result<()> {
         let supervised = self.supervised()?;

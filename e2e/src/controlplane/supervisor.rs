@@ -41,7 +41,7 @@ pub enum Answer {
 /// Starts a control plane and serves commands until told to stop or until `commands` ends; then takes everything down.
 ///
 /// # Errors
-/// The control plane does not start (which is answered too), or cannot be taken down.
+/// The control plane cannot be taken down, or nobody hears that it did not start.
 pub async fn serve(
     options: Options,
     keep_folder: bool,
@@ -58,8 +58,7 @@ pub async fn serve(
     let mut plane = match started {
         Ok(plane) => plane,
         Err(error) => {
-            answer(&mut answers, &Answer::Failed(format!("{error:#}"))).await?;
-            return Err(error);
+            return answer(&mut answers, &Answer::Failed(format!("{error:#}"))).await;
         }
     };
     let described = Answer::Ready(Box::new(plane.describe()));

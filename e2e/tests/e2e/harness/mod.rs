@@ -1,3 +1,8 @@
 //! The harness proves itself: what every other test relies on.
 
+mod audit;
 mod controlplane;
+mod faults;
+mod lifetime;
+mod proxy;
+mod simulation;
