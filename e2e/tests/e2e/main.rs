@@ -1,3 +1,4 @@
 //! The end-to-end tests: one program, so that it is linked once and its tests share one control plane.
 
+mod crds;
 mod harness;
