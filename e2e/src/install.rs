@@ -35,6 +35,9 @@ const REMEDIATE: [&str; 2] = [
 ];
 const OWN_NAMESPACE: &str = "config/rbac/own_namespace.yaml";
 
+/// The group of Ironside's own kinds.
+const GROUP: &str = ".hardening.ironside.dev";
+
 /// Longer than any test, so that no test has to renew its token.
 const TOKEN_SECONDS: i64 = 6 * 60 * 60;
 
@@ -56,15 +59,10 @@ pub async fn apply(cluster: &Cluster) -> Result<()> {
     for file in REMEDIATE {
         run(&["-f", file]).await?;
     }
-    kubectl
-        .run(&[
-            "wait",
-            "--for=condition=Established",
-            "crd",
-            "-l",
-            "app.kubernetes.io/part-of=ironside",
-        ])
-        .await?;
+    let definitions = kubectl.run(&["get", "customresourcedefinitions", "-o", "name"]).await?;
+    let mut arguments = vec!["wait", "--for=condition=Established"];
+    arguments.extend(definitions.lines().filter(|name| name.ends_with(GROUP)));
+    kubectl.run(&arguments).await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod audit;
 mod controlplane;
 mod faults;
+mod install;
 mod lifetime;
 mod proxy;
 mod simulation;
