@@ -234,6 +234,31 @@ fn story_32_the_account_is_read_and_never_written() {
 }
 
 #[test]
+fn a_token_that_somebody_asked_for_is_high_or_no_question() {
+    let account = json!({"metadata": {"namespace": "shop", "name": "web"}, "automountServiceAccountToken": true});
+    let mut shop = Shop::new(&json!({})).with(Kind::ServiceAccount, account);
+    shop.template()["serviceAccountName"] = json!("web");
+    assert_eq!(
+        shop.propose("SA-001", &[]).risk,
+        Some(Risk::High),
+        "the account asks for it"
+    );
+
+    shop.template()["automountServiceAccountToken"] = json!(true);
+    let declared = shop.judge("SA-001");
+    assert_eq!(declared.verdict(), Verdict::NotApplicable);
+    assert!(declared.reason_not_applicable().is_some());
+
+    shop.template()["serviceAccountName"] = json!("default");
+    assert_eq!(shop.judge("SA-001").verdict(), Verdict::Fail);
+    assert_eq!(
+        shop.propose("SA-001", &[]).risk,
+        Some(Risk::High),
+        "the template asks for it"
+    );
+}
+
+#[test]
 fn accounts_that_cannot_be_read_are_unknown_whatever_was_seen_before() {
     let mut shop = Shop::new(&json!({})).with(
         Kind::ServiceAccount,

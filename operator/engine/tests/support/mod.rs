@@ -33,20 +33,32 @@ fn items(document: Value) -> Vec<Value> {
 pub fn snapshot(objects: &[Value], minor: u32) -> Arc<Snapshot> {
     let mut world = World::new(minor);
     for object in objects {
-        let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let Some(kind) = Kind::from_manifest(text("/apiVersion"), text("/kind")) else {
-            continue;
-        };
-        let mut object = object.clone();
-        if kind.namespaced() && text("/metadata/namespace").is_empty() {
-            object["metadata"]["namespace"] = "default".into();
-        }
-        match Object::decode(kind, object) {
-            Ok(object) => world.apply(Delta::Apply(object)),
-            Err(error) => panic!("{error}"),
-        }
+        put(&mut world, object).unwrap_or_else(|error| panic!("{error}"));
     }
     world.drain().0
+}
+
+/// The same without the objects that cannot be decoded.
+pub fn readable_snapshot(objects: &[Value], minor: u32) -> Arc<Snapshot> {
+    let mut world = World::new(minor);
+    for object in objects {
+        let _ = put(&mut world, object);
+    }
+    world.drain().0
+}
+
+fn put(world: &mut World, object: &Value) -> Result<(), String> {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let Some(kind) = Kind::from_manifest(text("/apiVersion"), text("/kind")) else {
+        return Ok(());
+    };
+    let mut object = object.clone();
+    if kind.namespaced() && text("/metadata/namespace").is_empty() {
+        object["metadata"]["namespace"] = "default".into();
+    }
+    let object = Object::decode(kind, object).map_err(|error| error.to_string())?;
+    world.apply(Delta::Apply(object));
+    Ok(())
 }
 
 /// Every workload and every namespace of a snapshot, judged by one control.

@@ -1,9 +1,9 @@
 //! SA-001 Service account token mounted without need
 //!
 //! Whether a pod needs the token would follow from the bindings of its account and from who calls the API server. Neither is visible here, so need is what the
-//! template declares: `automountServiceAccountToken: true` beside an account of its own is a decision that somebody took and can review, and passes. A token
-//! that is mounted because nobody said anything fails, and so does one of the account `default`, which every pod of the namespace shares. A projected token
-//! volume of the pod's own is no reason for the default token beside it.
+//! template declares: `automountServiceAccountToken: true` beside an account of its own is a decision that somebody took and can review. Nothing here refutes or
+//! confirms it, so it is NotApplicable: it neither raises nor lowers the score. A token that is mounted because nobody said anything fails, and so does one of
+//! the account `default`, which every pod of the namespace shares. A projected token volume of the pod's own is no reason for the default token beside it.
 
 use serde_json::json;
 
@@ -32,8 +32,8 @@ pub const CONTROL: Control = Control {
     docs: Docs {
         why: "Whoever takes over a container finds the token on a known path and speaks to the API server with the rights of its account, today's and those that are bound tomorrow.",
         reads: "`automountServiceAccountToken` of the pod, else of its ServiceAccount, else true; `serviceAccountName` of the pod.",
-        allowed: "An effective `false`; or `true` in the pod template beside a ServiceAccount other than `default`: a declared need. Not applicable to static pods, which get no token.",
-        repair: "Sets `false` in the pod template, never on the ServiceAccount, which other pods share. Held where the template asks for a Vault agent.",
+        allowed: "An effective `false`. Not applicable where the pod template says `true` beside a ServiceAccount other than `default` (a declared need, which cannot be checked without the account's bindings), nor to static pods, which get no token.",
+        repair: "Sets `false` in the pod template, never on the ServiceAccount, which other pods share. High where the template or the account asks for the token in so many words. Held where the template asks for a Vault agent.",
         breaks: "Programs that call the API server (leader election, service discovery) or show the token to others, such as Vault's Kubernetes login: they fail with 401 or find no token file. Projected tokens of the pod's own are not touched.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Protecting Pod service account tokens",
@@ -68,8 +68,11 @@ fn check(at: &WorkloadScope<'_>, judgement: &mut Judgement) {
             Err(gap) => return judgement.unknown(gap),
         },
     };
-    if !mounted || (stated == Some(true) && account != DEFAULT) {
+    if !mounted {
         return judgement.pass();
+    }
+    if stated == Some(true) && account != DEFAULT {
+        return judgement.not_applicable("the template asks for the token of an account of its own");
     }
     let expected = "false, or true beside a ServiceAccount of its own";
     judgement.fail(
