@@ -17,6 +17,7 @@ pub mod nodes;
 pub mod operator;
 pub mod pki;
 mod progress;
+pub mod prometheus;
 pub mod proxy;
 pub mod scenario;
 pub mod tether;

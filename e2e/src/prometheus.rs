@@ -34,7 +34,10 @@ impl Programs {
             return Ok(Self { prometheus, promtool });
         }
         let folder = binaries::cache_folder()?.join("prometheus");
-        let found = Self { prometheus: folder.join("usr/bin/prometheus"), promtool: folder.join("usr/bin/promtool") };
+        let found = Self {
+            prometheus: folder.join("usr/bin/prometheus"),
+            promtool: folder.join("usr/bin/promtool"),
+        };
         if !(found.prometheus.is_file() && found.promtool.is_file()) {
             unpack(&folder).context("no prometheus on PATH and Debian's package cannot be had: install prometheus")?;
         }
@@ -52,14 +55,20 @@ impl Programs {
 
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
 }
 
 /// Takes the package apart into a folder of the cache; nothing is installed on the machine.
 fn unpack(folder: &Path) -> Result<()> {
     let download = folder.with_extension(format!("{}", std::process::id()));
     std::fs::create_dir_all(&download).with_context(|| format!("create {}", download.display()))?;
-    let fetch = || run(Command::new("apt-get").args(["download", "prometheus"]).current_dir(&download));
+    let fetch = || {
+        run(Command::new("apt-get")
+            .args(["download", "prometheus"])
+            .current_dir(&download))
+    };
     // A machine that never updated its lists knows no package.
     if fetch().is_err() {
         run(Command::new("apt-get").args(["update", "-qq"]))?;
@@ -79,12 +88,19 @@ fn unpack(folder: &Path) -> Result<()> {
 }
 
 fn run(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("run {}", command.get_program().display()))?;
+    let output = command
+        .output()
+        .with_context(|| format!("run {}", command.get_program().display()))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     if output.status.success() {
         Ok(text(&output.stdout))
     } else {
-        bail!("{}: {} {}", command.get_program().display(), text(&output.stdout), text(&output.stderr))
+        bail!(
+            "{}: {} {}",
+            command.get_program().display(),
+            text(&output.stdout),
+            text(&output.stderr)
+        )
     }
 }
 
@@ -113,7 +129,10 @@ impl Prometheus {
             "--log.level=warn".to_owned(),
         ];
         let process = Tethered::start(&programs.prometheus, &arguments, &[], &folder.join("prometheus.log"))?;
-        let server = Self { address: format!("http://127.0.0.1:{port}"), _process: process };
+        let server = Self {
+            address: format!("http://127.0.0.1:{port}"),
+            _process: process,
+        };
         wait::until("Prometheus is ready", async || server.get("/-/ready").await).await?;
         Ok(server)
     }
@@ -128,7 +147,10 @@ impl Prometheus {
         if answer["status"] != "success" {
             bail!("{query}: {answer}");
         }
-        answer["data"]["result"].as_array().cloned().with_context(|| format!("{query}: no vector"))
+        answer["data"]["result"]
+            .as_array()
+            .cloned()
+            .with_context(|| format!("{query}: no vector"))
     }
 
     /// Waits until a query has a result.
@@ -136,10 +158,18 @@ impl Prometheus {
     /// # Errors
     /// It stays empty.
     pub async fn until_data(&self, query: &str) -> Result<Vec<Value>> {
-        wait::until_within(Duration::from_secs(20), &format!("`{query}` returns data"), async || {
-            let series = self.query(query).await?;
-            if series.is_empty() { bail!("no data") } else { Ok(series) }
-        })
+        wait::until_within(
+            Duration::from_secs(20),
+            &format!("`{query}` returns data"),
+            async || {
+                let series = self.query(query).await?;
+                if series.is_empty() {
+                    bail!("no data")
+                } else {
+                    Ok(series)
+                }
+            },
+        )
         .await
     }
 
@@ -147,10 +177,17 @@ impl Prometheus {
         let mut config = Config::new(self.address.parse()?);
         config.default_retry = false;
         let client = Client::try_from(config)?;
-        client.request_text(Request::get(path).body(Vec::new())?).await.with_context(|| format!("GET {path}"))
+        client
+            .request_text(Request::get(path).body(Vec::new())?)
+            .await
+            .with_context(|| format!("GET {path}"))
     }
 }
 
 fn encoded(byte: u8) -> String {
-    if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    if byte.is_ascii_alphanumeric() {
+        char::from(byte).to_string()
+    } else {
+        format!("%{byte:02X}")
+    }
 }

@@ -40,7 +40,7 @@ pub(super) fn obtain() -> Result<PathBuf> {
 }
 
 /// `IRONSIDE_CACHE`, else `XDG_CACHE_HOME/ironside`, else `~/.cache/ironside`.
-fn root() -> Result<PathBuf> {
+pub(super) fn root() -> Result<PathBuf> {
     let set = |name: &str| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())

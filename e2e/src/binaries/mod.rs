@@ -135,6 +135,14 @@ fn checked_assets(assets: PathBuf) -> Result<PathBuf> {
     Ok(assets)
 }
 
+/// The folder outside the checkout that keeps what is expensive to obtain.
+///
+/// # Errors
+/// There is no home folder and neither `IRONSIDE_CACHE` nor `XDG_CACHE_HOME` is set.
+pub fn cache_folder() -> Result<PathBuf> {
+    cache::root()
+}
+
 /// The path of one of this workspace's own programs (`ironside-operator`, `ironside`, `ironside-e2e`): beside the
 /// running program, which for a test binary is the folder above `deps`.
 ///

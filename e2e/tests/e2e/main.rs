@@ -1,4 +1,6 @@
 //! The end-to-end tests: one program, so that it is linked once and its tests share one control plane.
 
+mod admission;
 mod crds;
 mod harness;
+mod observability;

@@ -14,7 +14,9 @@ fn config(path: &str) -> PathBuf {
 }
 
 fn board() -> Result<Value> {
-    Ok(serde_json::from_str(&std::fs::read_to_string(config("grafana/ironside.json"))?)?)
+    Ok(serde_json::from_str(&std::fs::read_to_string(config(
+        "grafana/ironside.json",
+    ))?)?)
 }
 
 /// Every query of the board, with its variables filled in as Grafana would.
@@ -25,7 +27,9 @@ fn queries(board: &Value) -> Vec<(String, String)> {
         .flat_map(|panel| {
             let title = panel["title"].as_str().unwrap_or_default().to_owned();
             let targets = panel["targets"].as_array().cloned().unwrap_or_default();
-            targets.into_iter().filter_map(move |target| Some((title.clone(), target["expr"].as_str()?.to_owned())))
+            targets
+                .into_iter()
+                .filter_map(move |target| Some((title.clone(), target["expr"].as_str()?.to_owned())))
         })
         .map(|(title, query)| (title, query.replace("$policy", ".*").replace("$__rate_interval", "1m")))
         .collect()
@@ -62,21 +66,36 @@ async fn every_query_of_the_dashboard_returns_data_from_a_running_operator() -> 
 #[test]
 fn the_dashboard_is_one_that_grafana_takes() -> Result<()> {
     let board = board()?;
-    ensure!(board["uid"] == "ironside" && board["schemaVersion"].as_u64().is_some_and(|v| v >= 36), "uid and schema");
-    ensure!(board.get("__inputs").is_none(), "inputs would ask a person on every provisioning");
+    ensure!(
+        board["uid"] == "ironside" && board["schemaVersion"].as_u64().is_some_and(|v| v >= 36),
+        "uid and schema"
+    );
+    ensure!(
+        board.get("__inputs").is_none(),
+        "inputs would ask a person on every provisioning"
+    );
     let panels = board["panels"].as_array().context("panels")?;
     let mut ids: Vec<u64> = panels.iter().filter_map(|panel| panel["id"].as_u64()).collect();
     let count = ids.len();
     ids.sort_unstable();
     ids.dedup();
-    ensure!(ids.len() == count && count == panels.len(), "every panel has an id of its own");
+    ensure!(
+        ids.len() == count && count == panels.len(),
+        "every panel has an id of its own"
+    );
     for panel in panels.iter().filter(|panel| panel["type"] != "row") {
         let title = panel["title"].as_str().unwrap_or_default();
-        ensure!(!title.is_empty() && panel["description"].as_str().is_some_and(|d| d.len() > 10), "{title}: title and description");
+        ensure!(
+            !title.is_empty() && panel["description"].as_str().is_some_and(|d| d.len() > 10),
+            "{title}: title and description"
+        );
         let grid = &panel["gridPos"];
         let edge = grid["x"].as_u64().context("x")? + grid["w"].as_u64().context("w")?;
         ensure!(edge <= 24, "{title} leaves the grid");
-        ensure!(panel["datasource"]["uid"] == "${datasource}", "{title}: the data source is a variable");
+        ensure!(
+            panel["datasource"]["uid"] == "${datasource}",
+            "{title}: the data source is a variable"
+        );
     }
     Ok(())
 }
@@ -88,14 +107,25 @@ fn the_alert_rules_pass_promtool_and_fire_when_they_should() -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let rules: Value = serde_saphyr::from_str(&std::fs::read_to_string(config("prometheus/rules.yaml"))?)?;
     // JSON is YAML.
-    std::fs::write(folder.join("ironside.rules"), serde_json::to_vec_pretty(&rules["spec"])?)?;
+    std::fs::write(
+        folder.join("ironside.rules"),
+        serde_json::to_vec_pretty(&rules["spec"])?,
+    )?;
     std::fs::copy(config("prometheus/rules_test.yaml"), folder.join("rules_test.yaml"))?;
     programs.check(&folder, &["check", "rules", "ironside.rules"])?;
     programs.check(&folder, &["test", "rules", "rules_test.yaml"])?;
-    let names: Vec<&str> = rules["spec"]["groups"][0]["rules"].as_array().context("rules")?.iter().filter_map(|r| r["alert"].as_str()).collect();
+    let names: Vec<&str> = rules["spec"]["groups"][0]["rules"]
+        .as_array()
+        .context("rules")?
+        .iter()
+        .filter_map(|r| r["alert"].as_str())
+        .collect();
     let runbooks = std::fs::read_to_string(config("../docs/runbooks.md"))?;
     for name in names {
-        ensure!(runbooks.contains(&format!("## {name}\n")), "docs/runbooks.md has no section {name}");
+        ensure!(
+            runbooks.contains(&format!("## {name}\n")),
+            "docs/runbooks.md has no section {name}"
+        );
     }
     std::fs::remove_dir_all(&folder).context("remove the folder")
 }
