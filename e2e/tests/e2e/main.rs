@@ -3,4 +3,3 @@
 mod admission;
 mod crds;
 mod harness;
-mod observability;
