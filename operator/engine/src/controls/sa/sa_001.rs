@@ -107,12 +107,19 @@ fn repair(at: &WorkloadScope<'_>, edit: &mut TemplateEdit<'_>) -> Result<(), Hel
         });
     }
     let account = at.spec().service_account();
-    match at.spec().automount_service_account_token {
-        Some(true) => edit.raise(
+    let seen = at.world.service_account(&at.workload.meta.namespace, account);
+    let asked_by = match at.spec().automount_service_account_token {
+        Some(true) => Some("the template"),
+        _ => seen
+            .filter(|seen| seen.automount_service_account_token == Some(true))
+            .map(|_| "the account itself"),
+    };
+    match asked_by {
+        Some(asked_by) => edit.raise(
             Risk::High,
-            format!("the template asks for the token of account {account}"),
+            format!("{asked_by} asks for the token of account {account}"),
         ),
-        _ => edit.raise(
+        None => edit.raise(
             Risk::Medium,
             format!("whether the pods use the token of account {account} cannot be seen from outside"),
         ),
