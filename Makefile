@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Needed: Rust (rustup picks the version of rust-toolchain.toml) and
 # Go 1.26 or newer. The only network is the package registries.
 
-.PHONY: demo build test lint
+.PHONY: build demo lint test test-versions
 
 # Ironside at work, on a real control plane with simulated nodes. KEEP=1 leaves it up; APPS=DIR takes your manifests instead of the shop.
 demo:
@@ -21,6 +21,13 @@ test:
 	  'build the tests'          'cargo test --workspace --no-run' \
 	  'build the control plane'  '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e build' \
 	  'run the tests'            '.ci/tests'
+
+# The end-to-end tests, or those whose name contains TESTS, on each Kubernetes version that is supported.
+TESTS ?=
+VERSIONS ?= 1.34 1.35 1.36 1.37
+test-versions: build
+	@.ci/phases $(foreach version,$(VERSIONS), 'Kubernetes $(version)' \
+	  'IRONSIDE_E2E_EMULATED_VERSION=$(version) cargo test --workspace --test e2e -- $(TESTS)')
 
 # What a change must also pass: the format and the lints.
 lint:

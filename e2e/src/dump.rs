@@ -59,7 +59,7 @@ const VIEWS: [(&str, &[&str]); 6] = [
 ];
 
 /// The folder for what the tests leave: `IRONSIDE_E2E_ARTIFACTS`, else `e2e-artifacts` in the repository.
-pub(crate) fn artifacts() -> PathBuf {
+pub fn artifacts() -> PathBuf {
     match std::env::var_os("IRONSIDE_E2E_ARTIFACTS") {
         Some(path) if !path.is_empty() => PathBuf::from(path),
         _ => install::repository().join("e2e-artifacts"),

@@ -10,7 +10,7 @@ pub mod binaries;
 pub mod cluster;
 pub mod controlplane;
 pub mod demo;
-mod dump;
+pub mod dump;
 pub mod install;
 pub mod kubectl;
 pub mod nodes;

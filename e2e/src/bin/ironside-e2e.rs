@@ -12,6 +12,7 @@ use ironside_e2e::controlplane::supervisor;
 use ironside_e2e::demo;
 use ironside_e2e::tether;
 use tokio::io::BufReader;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A real Kubernetes control plane with simulated nodes, from pinned sources, for Ironside's tests and for trying things.
 #[derive(Debug, Parser)]
@@ -101,7 +102,11 @@ async fn up(options: Options) -> Result<()> {
         cluster.kubeconfig().display(),
         Binaries::obtain()?.folder().display(),
     ))?;
-    tokio::signal::ctrl_c().await.context("wait for Ctrl-C")?;
+    let mut told = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
+    tokio::select! {
+        outcome = tokio::signal::ctrl_c() => outcome.context("wait for Ctrl-C")?,
+        _ = told.recv() => {}
+    }
     cluster.stop().await
 }
 

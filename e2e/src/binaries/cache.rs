@@ -29,6 +29,7 @@ pub(super) fn obtain() -> Result<PathBuf> {
     fs::create_dir_all(&root).with_context(|| format!("create the cache folder {}", root.display()))?;
     let _lock = lock(&root.join(format!("{prefix}-{go}.lock")))?;
     if !is_complete(&folder) {
+        drop_unfinished(&root);
         let unfinished = root.join(format!("{prefix}-{go}.{}.unfinished", std::process::id()));
         build::build(&module, &unfinished)?;
         if folder.exists() {
@@ -37,6 +38,21 @@ pub(super) fn obtain() -> Result<PathBuf> {
         fs::rename(&unfinished, &folder).with_context(|| format!("move the build to {}", folder.display()))?;
     }
     Ok(folder)
+}
+
+/// Builds that were interrupted leave a folder of some hundred megabytes; whoever holds the lock may remove it.
+fn drop_unfinished(root: &Path) {
+    for path in fs::read_dir(root)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+    {
+        if path.extension().is_some_and(|end| end == "unfinished") {
+            // Best effort: it costs space and nothing else.
+            let _ = fs::remove_dir_all(&path);
+        }
+    }
 }
 
 /// `IRONSIDE_CACHE`, else `XDG_CACHE_HOME/ironside`, else `~/.cache/ironside`.

@@ -24,7 +24,7 @@ use kube::Client;
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
-pub use self::options::{Audit, Options};
+pub use self::options::{Audit, EMULATED_VERSION, Options};
 
 use self::layout::Layout;
 use self::process::Process;

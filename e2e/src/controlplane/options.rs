@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Environment variable that sets the version of every control plane that asks for none: `make test-versions` runs the tests
+/// with it.
+pub const EMULATED_VERSION: &str = "IRONSIDE_E2E_EMULATED_VERSION";
+
 /// Choices for one control plane; the default is what the shared one has.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Options {
@@ -22,7 +26,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            emulated_version: None,
+            emulated_version: std::env::var(EMULATED_VERSION)
+                .ok()
+                .filter(|version| !version.is_empty()),
             apiserver_flags: Vec::new(),
             audit: Audit::Metadata,
             nodes: 3,

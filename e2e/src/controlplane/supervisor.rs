@@ -6,6 +6,7 @@
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Component, ControlPlane, Description, Options};
 use crate::binaries::Binaries;
@@ -77,7 +78,14 @@ async fn obey(
     commands: &mut tokio::io::Lines<impl AsyncBufRead + Unpin>,
     answers: &mut (impl AsyncWrite + Unpin),
 ) -> Result<()> {
-    while let Some(line) = commands.next_line().await.context("read a command")? {
+    // Whoever ends this process politely wants its children ended too.
+    let mut told_to_end = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
+    loop {
+        let line = tokio::select! {
+            line = commands.next_line() => line.context("read a command")?,
+            _ = told_to_end.recv() => None,
+        };
+        let Some(line) = line else { return Ok(()) };
         let outcome = match serde_json::from_str(&line).with_context(|| format!("not a command: {line}"))? {
             Command::Stop => return Ok(()),
             Command::Kill(component) => plane.kill(component).await,
@@ -88,7 +96,6 @@ async fn obey(
         let reply = outcome.map_or_else(|error| Answer::Failed(format!("{error:#}")), |()| Answer::Done);
         answer(answers, &reply).await?;
     }
-    Ok(())
 }
 
 async fn answer(answers: &mut (impl AsyncWrite + Unpin), reply: &Answer) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The harness proves itself: what every other test relies on.
 
+mod artifacts;
 mod audit;
 mod controlplane;
 mod faults;
