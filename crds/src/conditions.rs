@@ -151,7 +151,7 @@ pub mod types {
     pub const EFFECTIVE: &str = "Effective";
 }
 
-/// Reasons of conditions. Reasons of a remediation's phase are in [`crate::remediation::reasons`].
+/// Reasons of the conditions of policies and exceptions. Those of a remediation are the reasons of its phases, which the engine's state machine owns.
 pub mod reasons {
     /// The spec has been processed.
     pub const RECONCILED: &str = "Reconciled";

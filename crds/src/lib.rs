@@ -15,6 +15,7 @@
 pub mod cases;
 pub mod conditions;
 mod definitions;
+mod display;
 pub mod duration;
 pub mod exception;
 pub mod names;

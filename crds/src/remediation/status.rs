@@ -16,14 +16,14 @@ use crate::time::Time;
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = crate::schema::status)]
 pub struct RemediationStatus {
-    /// The generation of the spec that this status is about.
+    /// The generation of the spec whose decision the operator has taken note of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// Where the repair stands: Pending, Held, Applying, Verifying, Probation, RollingBack, RolledBack, RollbackFailed, Succeeded, Reverting,
     /// Reverted or Closed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
-    /// Why it stands there, in one CamelCase word, such as AwaitingApproval, Settling, Quarantined or Fight.
+    /// Why it stands there, in one CamelCase word from a closed set, such as AwaitingApproval, Settling, Quarantined or Fight.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(max = 64))]
     pub reason: String,
@@ -216,6 +216,9 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub target_uid: Option<String>,
+    /// Generation of the target that the patch tests: a view of the target that is not newer shows nothing of the attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_generation: Option<i64>,
     /// How long pods of the new template must be ready.
     pub soak: Duration,
     /// How long it is watched after verification.
@@ -324,48 +327,4 @@ pub struct HistoryEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub by: Option<String>,
-}
-
-/// Reasons of phases.
-pub mod reasons {
-    /// Pending: the policy's mode is Preview.
-    pub const PREVIEW: &str = "Preview";
-    /// Pending: a human must approve the plan.
-    pub const AWAITING_APPROVAL: &str = "AwaitingApproval";
-    /// Pending: no window is open.
-    pub const OUTSIDE_WINDOW: &str = "OutsideWindow";
-    /// Pending: enough repairs are in flight.
-    pub const BUDGET: &str = "Budget";
-    /// Pending: the target changed or rolled out not long ago.
-    pub const SETTLING: &str = "Settling";
-    /// Pending: paused or suspended.
-    pub const PAUSED: &str = "Paused";
-    /// Pending: the target is not healthy.
-    pub const UNHEALTHY: &str = "Unhealthy";
-    /// Held: something else owns the target; the repair is proposed only.
-    pub const OWNER_ROUTE: &str = "OwnerRoute";
-    /// Held: somebody else owns a field of the plan.
-    pub const CONFLICT: &str = "Conflict";
-    /// Held: the change is not safe or cannot be undone.
-    pub const UNSAFE: &str = "Unsafe";
-    /// Held: the change cannot be undone.
-    pub const IRREVERSIBLE: &str = "Irreversible";
-    /// Held: restarting the workload is not safe.
-    pub const RESTART_UNSAFE: &str = "RestartUnsafe";
-    /// Held: the API server would store something else than planned.
-    pub const MUTATED: &str = "Mutated";
-    /// Held: the API server refuses the change.
-    pub const DENIED: &str = "Denied";
-    /// Held: a human decided so.
-    pub const HELD_BY_HUMAN: &str = "HeldByHuman";
-    /// Held: it broke the workload before.
-    pub const QUARANTINED: &str = "Quarantined";
-    /// Held: somebody undid the repair; the message names the manager.
-    pub const FIGHT: &str = "Fight";
-    /// Held: the object cannot be changed, or a change has no effect.
-    pub const NOT_REPAIRABLE: &str = "NotRepairable";
-    /// Held: repairs have stopped after too many rollbacks.
-    pub const STOPPED: &str = "Stopped";
-    /// Verifying: no pod of the new template can be expected yet.
-    pub const NO_PODS_YET: &str = "NoPodsYet";
 }

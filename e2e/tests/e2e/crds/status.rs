@@ -168,6 +168,7 @@ fn remediation_status() -> RemediationStatus {
             controls: set("POD-009"),
             started_at: now(),
             target_uid: Some("6d3c2c2e-0000-4000-8000-000000000000".to_owned()),
+            target_generation: Some(7),
             soak: Duration::from_mins(10),
             probation: Some(Duration::from_hours(168)),
             deadline: Some(now()),
