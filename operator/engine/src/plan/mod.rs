@@ -3,12 +3,25 @@
 //! A plan is complete data and leaves the executor no choices. What is not done is in it too, as [`Disposition::Held`] or [`Disposition::NotRepairable`].
 
 mod applied;
+#[allow(dead_code)] // planning itself follows
+mod hash;
 mod held;
-#[allow(dead_code)] // building and undo, which follow, use the rest
+#[allow(dead_code)]
+mod leaves;
+#[allow(dead_code)]
+mod patch;
+#[allow(dead_code)]
 mod place;
+mod send;
+#[cfg(test)]
+mod tests;
+#[allow(dead_code)]
+mod undo;
 
 pub use applied::{ANNOTATION, Application, Applied, LONGEST, Malformed, Written, annotation, parse_annotation};
 pub use held::Held;
+pub use send::{dry_run_matches, with_annotation};
+pub use undo::{Scope, Undo, UndoRefused, undo_from};
 
 use std::fmt;
 

@@ -1,8 +1,6 @@
 //! Where in a workload a change lies: the pointer of the API server's object, and the shorter path that people, the undo list and the controls'
 //! catalogue use.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 
 use crate::model::{Kind, Workload};
@@ -88,13 +86,5 @@ pub(super) fn find_container(pod_spec: &Value, name: &str) -> Option<String> {
             .iter()
             .position(|container| container.get("name").and_then(Value::as_str) == Some(name))?;
         Some(format!("/{list}/{index}"))
-    })
-}
-
-/// A pointer of these steps; field names of pod specs need no escaping, others get it.
-pub(super) fn pointer(prefix: &str, steps: &[impl AsRef<str>]) -> String {
-    steps.iter().fold(prefix.to_owned(), |mut pointer, step| {
-        let _ = write!(pointer, "/{}", step.as_ref().replace('~', "~0").replace('/', "~1"));
-        pointer
     })
 }
