@@ -67,6 +67,8 @@ pub struct PodStatus {
     pub container_statuses: Vec<ContainerStatus>,
     #[serde(deserialize_with = "null_as_default")]
     pub init_container_statuses: Vec<ContainerStatus>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub ephemeral_container_statuses: Vec<ContainerStatus>,
 }
 
 /// One pod condition.

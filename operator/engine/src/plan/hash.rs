@@ -1,5 +1,7 @@
 //! What an approval is for: the content of a plan, in a canonical text.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -39,5 +41,8 @@ pub(super) fn of(plan: &Plan) -> PlanHash {
     ])
     .to_string();
     let digest = Sha256::digest(text.as_bytes());
-    PlanHash(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    PlanHash(digest.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }

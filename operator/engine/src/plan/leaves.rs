@@ -100,28 +100,32 @@ enum Wanted {
 }
 
 fn leaves_of(template: &Value, edit: &Edit) -> Vec<Wanted> {
+    if let Some((list, index)) = edit.pointer.rsplit_once('/')
+        && index.parse::<usize>().is_ok()
+    {
+        let item = new_leaf(edit, list, None, &edit.to);
+        return vec![Wanted::Item(list.to_owned(), item)];
+    }
     let mut found = Vec::new();
-    take_apart(
-        &edit.pointer,
-        template.pointer(&edit.pointer),
-        &edit.to,
-        edit,
-        &mut found,
-    );
+    let from = template.pointer(&edit.pointer);
+    take_apart(&edit.pointer, from, &edit.to, edit, &mut found);
     found
+}
+
+fn new_leaf(edit: &Edit, pointer: &str, from: Option<&Value>, to: &Value) -> Leaf {
+    Leaf {
+        pointer: pointer.to_owned(),
+        container: edit.container.as_ref().map(|(_, _, name)| name.clone()),
+        from: from.cloned(),
+        to: to.clone(),
+        controls: vec![edit.control],
+    }
 }
 
 fn take_apart(pointer: &str, from: Option<&Value>, to: &Value, edit: &Edit, found: &mut Vec<Wanted>) {
     if from == Some(to) {
         return;
     }
-    let leaf = |pointer: String, from: Option<&Value>, to: &Value| Leaf {
-        pointer,
-        container: edit.container.as_ref().map(|(_, _, name)| name.clone()),
-        from: from.cloned(),
-        to: to.clone(),
-        controls: vec![edit.control],
-    };
     match (from, to) {
         (None | Some(Value::Null), Value::Object(fields)) if !fields.is_empty() => {
             for (name, to) in fields {
@@ -138,10 +142,10 @@ fn take_apart(pointer: &str, from: Option<&Value>, to: &Value, edit: &Edit, foun
         (from, Value::Array(items)) if is_extension(from, items) => {
             let known = from.and_then(Value::as_array).map_or(0, Vec::len);
             for item in &items[known..] {
-                found.push(Wanted::Item(pointer.to_owned(), leaf(pointer.to_owned(), None, item)));
+                found.push(Wanted::Item(pointer.to_owned(), new_leaf(edit, pointer, None, item)));
             }
         }
-        _ => found.push(Wanted::Leaf(leaf(pointer.to_owned(), from, to))),
+        _ => found.push(Wanted::Leaf(new_leaf(edit, pointer, from, to))),
     }
 }
 

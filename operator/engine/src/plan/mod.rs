@@ -3,24 +3,32 @@
 //! A plan is complete data and leaves the executor no choices. What is not done is in it too, as [`Disposition::Held`] or [`Disposition::NotRepairable`].
 
 mod applied;
-#[allow(dead_code)] // planning itself follows
+mod fields;
 mod hash;
 mod held;
-#[allow(dead_code)]
+mod image;
 mod leaves;
-#[allow(dead_code)]
+mod lint;
+mod owner;
 mod patch;
-#[allow(dead_code)]
 mod place;
+mod planning;
+mod proposals;
+mod risk;
 mod send;
+mod snippet;
+mod standing;
 #[cfg(test)]
 mod tests;
-#[allow(dead_code)]
 mod undo;
 
 pub use applied::{ANNOTATION, Application, Applied, LONGEST, Malformed, Written, annotation, parse_annotation};
 pub use held::Held;
+pub use lint::lint;
+pub use planning::plan;
+pub use risk::without_readiness;
 pub use send::{dry_run_matches, with_annotation};
+pub use snippet::ignore_snippet;
 pub use undo::{Scope, Undo, UndoRefused, undo_from};
 
 use std::fmt;
@@ -125,6 +133,8 @@ pub struct Plan {
     pub evidence: Vec<Evidence>,
     /// Controls that fail on the target but are left out of the patch, each with its reason.
     pub left_out: Vec<(ControlId, Held)>,
+    /// Containers that an exception spares from a control of this plan.
+    pub spared: Vec<(ControlId, String)>,
     /// Image digests of the pods that evidence rests on, by container; part of the hash.
     pub image_digests: Vec<(String, String)>,
     /// Earlier repairs of this object that are still in place; they stay in its annotation.

@@ -36,6 +36,9 @@ pub(super) fn build(
     leaves: Vec<Leaf>,
     managed: &[ManagedFields],
 ) -> Result<Built, Held> {
+    if leaves.is_empty() {
+        return Ok(Built::nothing());
+    }
     let root = Workload::template_pointer(guard.kind);
     let mut tests = guard.tests();
     let mut steps = Vec::new();
@@ -89,6 +92,16 @@ pub(super) fn build(
         undo: backward(guard, &names, &steps),
         changes,
     })
+}
+
+impl Built {
+    pub(super) fn nothing() -> Self {
+        Self {
+            patch: Patch::default(),
+            undo: Patch::default(),
+            changes: Vec::new(),
+        }
+    }
 }
 
 impl Guard<'_> {
@@ -236,4 +249,12 @@ pub(super) fn patched(document: &Value, patch: &Patch) -> Result<Value, json_pat
     let mut after = document.clone();
     json_patch::patch(&mut after, patch)?;
     Ok(after)
+}
+
+/// An object of this kind that holds nothing but this template.
+pub(super) fn around(kind: Kind, template: &Value) -> Value {
+    Workload::template_pointer(kind)
+        .rsplit('/')
+        .filter(|step| !step.is_empty())
+        .fold(template.clone(), |inner, step| json!({ step: inner }))
 }

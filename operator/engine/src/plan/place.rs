@@ -88,3 +88,8 @@ pub(super) fn find_container(pod_spec: &Value, name: &str) -> Option<String> {
         Some(format!("/{list}/{index}"))
     })
 }
+
+/// A pointer one step down.
+pub(super) fn below(pointer: &str, step: &str) -> String {
+    format!("{pointer}/{step}")
+}

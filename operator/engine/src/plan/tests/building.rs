@@ -3,14 +3,14 @@ use serde_json::{Value, json};
 
 use super::{ONE, TWO, built, deployment, edit, merge, patched, template};
 use crate::controls::Edit;
+use crate::plan::Held;
 use crate::plan::patch::{Guard, build};
-use crate::plan::{Held, dry_run_matches, with_annotation};
 
 const ESCALATION: &str = "securityContext.allowPrivilegeEscalation";
 const DROP: &str = "securityContext.capabilities.drop";
 const SECCOMP: &str = "securityContext.seccompProfile";
 
-fn two_containers() -> Value {
+pub(super) fn two_containers() -> Value {
     deployment(&json!({"containers": [
         {"name": "web", "image": "web:1.0.0"},
         {"name": "log", "image": "log:1.0.0", "securityContext": {"allowPrivilegeEscalation": true}},
@@ -18,7 +18,7 @@ fn two_containers() -> Value {
 }
 
 /// Edits of several controls on both containers.
-fn hardening(object: &Value) -> Vec<Edit> {
+pub(super) fn hardening(object: &Value) -> Vec<Edit> {
     ["web", "log"]
         .into_iter()
         .flat_map(|name| {
@@ -228,49 +228,6 @@ fn a_parent_that_is_no_object_is_refused() {
     assert!(matches!(error, Held::Unclear { .. }));
 }
 
-/// Story 5: whatever the server would store besides the plan is found, and bookkeeping is not mistaken for it.
-#[test]
-fn story_05_a_rewritten_value_in_the_dry_run_is_found() {
-    let object = two_containers();
-    let plan = super::plan_of(&object, hardening(&object));
-    let mut after = patched(&object, &with_annotation(&plan, 1, &object));
-    after["metadata"]["generation"] = json!(4);
-    after["metadata"]["resourceVersion"] = json!("78");
-    after["metadata"]["managedFields"] = json!([{"manager": "ironside/workload"}]);
-    after["status"] = json!({"replicas": 3});
-    assert_eq!(dry_run_matches(&plan, &object, &after), Ok(()));
-
-    for (pointer, value) in [
-        (
-            "/spec/template/spec/containers/0/securityContext/capabilities/drop",
-            json!(["NET_RAW"]),
-        ),
-        ("/spec/template/spec/containers/1/image", json!("other:1")),
-        ("/spec/replicas", json!(4)),
-        ("/metadata/labels", json!({"injected": "true"})),
-    ] {
-        let mut rewritten = after.clone();
-        let (parent, name) = pointer.rsplit_once('/').unwrap();
-        rewritten.pointer_mut(parent).unwrap()[name] = value;
-        let Err(Held::Mutated { pointer: found }) = dry_run_matches(&plan, &object, &rewritten) else {
-            panic!("{pointer} was not noticed");
-        };
-        assert!(found.starts_with(pointer), "{found} instead of {pointer}");
-    }
-}
-
-#[test]
-fn the_first_annotation_of_an_object_is_guarded_by_its_version() {
-    let mut object = two_containers();
-    object["metadata"].as_object_mut().unwrap().remove("annotations");
-    let plan = super::plan_of(&object, hardening(&object));
-    let patch = with_annotation(&plan, 1, &object);
-    let after = patched(&object, &patch);
-    assert_eq!(dry_run_matches(&plan, &object, &after), Ok(()));
-    object["metadata"]["resourceVersion"] = json!("78");
-    assert!(super::super::patch::patched(&object, &patch).is_err());
-}
-
 fn any_security_context() -> impl Strategy<Value = Option<Value>> {
     let leaf = |name: &'static str, values: Vec<Value>| {
         proptest::option::of(proptest::sample::select(values)).prop_map(move |value| value.map(|value| (name, value)))
@@ -402,6 +359,7 @@ proptest! {
             json_patch::PatchOperation::Test(test) => Some(test.path.to_string()),
             _ => None,
         }).collect();
+        prop_assume!(!tests.is_empty());
         let pointer = which.get(&tests);
         let mut changed = object.clone();
         *changed.pointer_mut(pointer).unwrap() = json!("something else");

@@ -4,14 +4,14 @@ use super::{ONE, deployment, edit, plan_of};
 use crate::controls::Risk;
 use crate::plan::hash;
 
-fn object(image: &str, name: &str, escalation: Value) -> Value {
+fn object(image: &str, name: &str, escalation: &Value) -> Value {
     deployment(&json!({"containers": [
         {"name": name, "image": image, "securityContext": {"allowPrivilegeEscalation": escalation}},
     ]}))
 }
 
 fn plan(image: &str, name: &str, escalation: bool) -> crate::plan::Plan {
-    let object = object(image, name, json!(escalation));
+    let object = object(image, name, &json!(escalation));
     let path = "securityContext.capabilities.drop";
     let mut edits = vec![edit(&object, ONE, Some(name), path, json!(["ALL"]))];
     if escalation {
@@ -38,7 +38,7 @@ fn an_approval_survives_an_image_bump_and_a_scaling() {
 
 #[test]
 fn an_approval_survives_a_sidecar_in_front() {
-    let alone = object("web:1.0.0", "web", json!(true));
+    let alone = object("web:1.0.0", "web", &json!(true));
     let mut with_sidecar = alone.clone();
     let containers = with_sidecar["spec"]["template"]["spec"]["containers"]
         .as_array_mut()

@@ -2,6 +2,10 @@
 
 mod building;
 mod hashing;
+mod risks;
+mod routing;
+mod scene;
+mod sending;
 mod undoing;
 
 use json_patch::Patch;
@@ -111,6 +115,7 @@ fn plan_of(object: &Value, edits: Vec<Edit>) -> Plan {
         },
         evidence: Vec::new(),
         left_out: Vec::new(),
+        spared: Vec::new(),
         image_digests: Vec::new(),
         earlier: Vec::new(),
         preview: false,

@@ -157,7 +157,7 @@ fn a_repair_of_drift_forgets_the_older_value() {
 }
 
 fn without_generation(plan: &Plan) -> json_patch::Patch {
-    let kept = |operation: &&json_patch::PatchOperation| operation.path().to_string() != "/metadata/generation";
+    let kept = |operation: &&json_patch::PatchOperation| operation.path().as_str() != "/metadata/generation";
     json_patch::Patch(plan.patch.iter().filter(kept).cloned().collect())
 }
 
