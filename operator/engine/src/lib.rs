@@ -14,4 +14,6 @@ pub mod network;
 pub mod plan;
 pub mod policy;
 pub mod remediate;
+#[cfg(test)]
+mod testing;
 pub mod world;

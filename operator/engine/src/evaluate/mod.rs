@@ -1,58 +1,239 @@
 //! What is wrong: every control that some policy asks for, judged on one object.
 //!
-//! Evaluation cannot fail. What could not be looked at is a gap in the result, shown and counted.
+//! Evaluation cannot fail. What could not be looked at is a gap in the result, shown and counted. This module must not know how anything is repaired.
 
-use crate::controls::{Control, Evidence, Gap, Parameters, Verdict};
-use crate::model::{ObjectRef, OwnerReference};
-use crate::policy::{Mode, PolicyId};
+mod evidence;
+mod finding;
+mod judge;
+mod memo;
+mod score;
+#[cfg(test)]
+mod tests;
 
-/// One control on one object.
-#[derive(Clone, Debug)]
-pub struct Finding {
-    /// The control.
-    pub control: &'static Control,
-    /// The object that was judged: a topmost workload, a bare pod or a Namespace.
-    pub target: ObjectRef,
-    /// The result: the worst that any policy's parameters give.
-    pub verdict: Verdict,
-    /// What departs from what is expected, with pointers from the root of the object.
-    pub evidence: Vec<Evidence>,
-    /// What could not be looked at.
-    pub gaps: Vec<Gap>,
-    /// Why the question does not arise, if it does not.
-    pub not_applicable: Option<String>,
-    /// What is done about it: the highest vote; for a failure the highest vote among the policies whose own parameters fail.
-    pub mode: Mode,
-    /// The policies that ask for the control here, sorted.
-    pub policies: Vec<PolicyId>,
-    /// Policies whose own parameters give another verdict than this finding's; empty unless policies differ in parameters.
-    pub dissent: Vec<(PolicyId, Verdict)>,
-    /// Exceptions with effect Accept, by the container that they exempt. Such a container is never repaired.
-    pub excepted_containers: Vec<(String, String)>,
-    /// The exception with effect Accept that covers all of the failure (of several, the first): it counts as excepted, not as failed.
-    pub excepted: Option<String>,
-    /// The exception with effect HoldRepair that covers some of the failure: it stays failed and is not touched.
-    pub hold_repair: Option<String>,
-    /// The parameters that the verdict, and a repair, rest on.
-    pub parameters: Parameters,
+pub use finding::{Evaluation, Finding};
+pub use score::{Counts, Score, Scoreboard, Share};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::controls::{Control, Evidence, Parameters, Verdict, find};
+use crate::model::{Kind, ObjectRef};
+use crate::policy::{Effect, ExceptionSet, InNamespace, Mode, PolicySet, Vote};
+use crate::world::Snapshot;
+use judge::{Judged, Subject, concerns, hidden, judge};
+use memo::Memo;
+
+/// Judges one object. [`Evaluator`] does the same and remembers what it saw of equal templates.
+pub fn evaluate(
+    world: &Snapshot,
+    policies: &PolicySet,
+    exceptions: &ExceptionSet,
+    target: &ObjectRef,
+    now: Timestamp,
+) -> Evaluation {
+    Evaluator::default().evaluate(world, policies, exceptions, target, now)
 }
 
-impl Finding {
-    /// Whether the object fails the control and no exception accepts it.
-    pub fn is_failure(&self) -> bool {
-        self.verdict == Verdict::Fail && self.excepted.is_none()
+/// Judges objects, with a memory of verdicts on pod templates. The memory changes nothing but time.
+#[derive(Debug, Default)]
+pub struct Evaluator {
+    memo: Memo,
+}
+
+impl Evaluator {
+    /// Judges one object. One that is not judged itself (a child of another, an object that is gone) has no findings.
+    pub fn evaluate(
+        &mut self,
+        world: &Snapshot,
+        policies: &PolicySet,
+        exceptions: &ExceptionSet,
+        target: &ObjectRef,
+        now: Timestamp,
+    ) -> Evaluation {
+        self.evaluate_in(world, &policies.about(world, target), exceptions, target, now)
+    }
+
+    /// Judges many objects.
+    pub fn evaluate_all<'a>(
+        &mut self,
+        world: &Snapshot,
+        policies: &PolicySet,
+        exceptions: &ExceptionSet,
+        targets: impl IntoIterator<Item = &'a ObjectRef>,
+        now: Timestamp,
+    ) -> Vec<Evaluation> {
+        let mut here: BTreeMap<Arc<str>, InNamespace> = BTreeMap::new();
+        let mut evaluations = Vec::new();
+        for target in targets {
+            let namespace = match target.kind {
+                Kind::Namespace => &target.name,
+                _ => &target.namespace,
+            };
+            let policies = here
+                .entry(Arc::clone(namespace))
+                .or_insert_with(|| policies.about(world, target));
+            evaluations.push(self.evaluate_in(world, policies, exceptions, target, now));
+        }
+        evaluations
+    }
+
+    fn evaluate_in(
+        &mut self,
+        world: &Snapshot,
+        policies: &InNamespace,
+        exceptions: &ExceptionSet,
+        target: &ObjectRef,
+        now: Timestamp,
+    ) -> Evaluation {
+        let mut evaluation = Evaluation {
+            target: target.clone(),
+            findings: Vec::new(),
+            gaps: Vec::new(),
+            owned_by: world
+                .workload(target)
+                .and_then(|workload| workload.meta.controller())
+                .cloned(),
+        };
+        if !world.is_judged(target) {
+            return evaluation;
+        }
+        let gap = hidden(world, target);
+        let subject = match (&gap, world.workload(target), world.namespace(&target.name)) {
+            (Some(gap), _, _) => Subject::Hidden(gap),
+            (None, Some(workload), _) => Subject::Workload(workload),
+            (None, None, Some(namespace)) if target.kind == Kind::Namespace => Subject::Namespace(namespace),
+            _ => return evaluation,
+        };
+        for (id, votes) in policies.votes() {
+            if let Some(control) = find(id.as_str()).filter(|control| concerns(control, target.kind)) {
+                let mut finding = self.find(world, subject, control, votes, target);
+                apply_exceptions(&mut finding, exceptions, policies, now);
+                evaluation.findings.push(finding);
+            }
+        }
+        evaluation.gaps.extend(gap);
+        evaluation
+    }
+
+    /// One control, judged once per distinct set of parameters. The worst verdict is the finding's.
+    fn find(
+        &mut self,
+        world: &Snapshot,
+        subject: Subject<'_>,
+        control: &'static Control,
+        votes: &[Vote],
+        target: &ObjectRef,
+    ) -> Finding {
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        for vote in votes {
+            match groups.iter_mut().find(|group| *group.parameters == vote.parameters) {
+                Some(group) => group.votes.push(vote),
+                None => groups.push(Group {
+                    judged: judge(&mut self.memo, world, subject, control, &vote.parameters),
+                    parameters: &vote.parameters,
+                    votes: vec![vote],
+                }),
+            }
+        }
+        // The policies whose own parameters give the worst verdict decide what is done; for equal verdicts the highest vote comes first.
+        groups.sort_by_key(|group| std::cmp::Reverse((group.judged.verdict(), group.mode())));
+        let worst = groups
+            .first()
+            .map_or(Verdict::NotApplicable, |group| group.judged.verdict());
+        let (agreeing, dissenting): (Vec<&Group<'_>>, Vec<_>) =
+            groups.iter().partition(|group| group.judged.verdict() == worst);
+        let mut evidence: Vec<Evidence> = Vec::new();
+        for found in agreeing.iter().flat_map(|group| &group.judged.evidence) {
+            let absolute = match subject {
+                Subject::Workload(workload) => evidence::of_workload(workload, found),
+                Subject::Namespace(namespace) => evidence::of_namespace(namespace, found),
+                Subject::Hidden(_) => found.clone(),
+            };
+            if !evidence.contains(&absolute) {
+                evidence.push(absolute);
+            }
+        }
+        let mut gaps = Vec::new();
+        for gap in groups.iter().flat_map(|group| &group.judged.gaps) {
+            if !gaps.contains(gap) {
+                gaps.push(gap.clone());
+            }
+        }
+        Finding {
+            control,
+            target: target.clone(),
+            verdict: worst,
+            evidence,
+            gaps,
+            not_applicable: agreeing
+                .iter()
+                .find_map(|group| group.judged.not_applicable.clone())
+                .filter(|_| worst == Verdict::NotApplicable),
+            mode: agreeing.iter().map(|group| group.mode()).max().unwrap_or_default(),
+            policies: votes.iter().map(|vote| vote.policy.clone()).collect(),
+            dissent: dissenting
+                .iter()
+                .flat_map(|group| {
+                    group
+                        .votes
+                        .iter()
+                        .map(|vote| (vote.policy.clone(), group.judged.verdict()))
+                })
+                .collect(),
+            excepted_containers: Vec::new(),
+            excepted: None,
+            hold_repair: None,
+            parameters: agreeing
+                .first()
+                .map(|group| (**group.parameters).clone())
+                .unwrap_or_default(),
+        }
     }
 }
 
-/// All that is known about one object.
-#[derive(Clone, Debug)]
-pub struct Evaluation {
-    /// The object.
-    pub target: ObjectRef,
-    /// One finding per control that some policy asks for here, sorted by control.
-    pub findings: Vec<Finding>,
-    /// What hides the object as a whole.
-    pub gaps: Vec<Gap>,
-    /// What controls the object although it cannot be seen: a custom resource, a node. Its controller may undo a repair.
-    pub owned_by: Option<OwnerReference>,
+/// The votes on one control that have the same parameters, and what these give.
+struct Group<'a> {
+    parameters: &'a Arc<Parameters>,
+    votes: Vec<&'a Vote>,
+    judged: Arc<Judged>,
+}
+
+impl Group<'_> {
+    fn mode(&self) -> Mode {
+        self.votes.iter().map(|vote| vote.mode).max().unwrap_or_default()
+    }
+}
+
+/// A failure is excepted when each of its parts is: its containers, and what belongs to no container. HoldRepair of any part holds all of it, because a
+/// rollout restarts them all.
+fn apply_exceptions(finding: &mut Finding, exceptions: &ExceptionSet, policies: &InNamespace, now: Timestamp) {
+    if finding.verdict != Verdict::Fail {
+        return;
+    }
+    let mut parts: Vec<Option<String>> = Vec::new();
+    for evidence in &finding.evidence {
+        if !parts.contains(&evidence.container) {
+            parts.push(evidence.container.clone());
+        }
+    }
+    let mut accepted: Vec<Option<String>> = Vec::new();
+    for part in &parts {
+        let covering: Vec<_> = exceptions
+            .covering(policies, finding.control.id, &finding.target, part.as_deref(), now)
+            .collect();
+        let first = |effect: Effect| covering.iter().find(|e| e.effect == effect).map(|e| e.id.to_string());
+        if finding.hold_repair.is_none() {
+            finding.hold_repair = first(Effect::HoldRepair);
+        }
+        let accept = first(Effect::Accept);
+        if let (Some(container), Some(exception)) = (part, &accept) {
+            finding.excepted_containers.push((container.clone(), exception.clone()));
+        }
+        accepted.push(accept);
+    }
+    if !parts.is_empty() && accepted.iter().all(Option::is_some) {
+        finding.excepted = accepted.into_iter().flatten().next();
+    }
 }

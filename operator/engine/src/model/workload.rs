@@ -139,7 +139,7 @@ impl Workload {
             source,
         };
         let template = match kind {
-            Kind::Pod => object.clone(),
+            Kind::Pod => pod_as_template(&object),
             _ => object
                 .pointer_mut(Self::template_pointer(kind))
                 .map(Value::take)
@@ -153,8 +153,8 @@ impl Workload {
         };
         let template = PodTemplate::decode(template, keep_text).map_err(&fail)?;
         let spec = match kind {
-            Kind::Pod => WorkloadSpec::default(),
-            Kind::ReplicationController => WorkloadSpec::default(), // its selector is a plain map
+            // A pod has nothing of it, and the selector of a ReplicationController is a plain map.
+            Kind::Pod | Kind::ReplicationController => WorkloadSpec::default(),
             _ => object
                 .get_mut("spec")
                 .map(Value::take)
@@ -206,6 +206,15 @@ impl Workload {
     pub fn condition(&self, kind: &str) -> Option<&Condition> {
         self.status.conditions.iter().find(|condition| condition.kind == kind)
     }
+}
+
+/// The part of a pod that a template could have said, so that a status write does not make another template of it.
+fn pod_as_template(pod: &Value) -> Value {
+    let part = |pointer| pod.pointer(pointer).cloned().unwrap_or_default();
+    serde_json::json!({
+        "metadata": {"labels": part("/metadata/labels"), "annotations": part("/metadata/annotations")},
+        "spec": part("/spec"),
+    })
 }
 
 fn decode_or_default<T: Default + serde::de::DeserializeOwned>(value: Value) -> Result<T, serde_json::Error> {

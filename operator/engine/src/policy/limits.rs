@@ -228,12 +228,12 @@ mod tests {
         assert_eq!(both.auto_approve, AutoApprove::Low);
         assert_eq!(both.owners.argo_cd, Route::Propose);
         assert_eq!(both.owners.helm, Route::Cooperate);
-        assert_eq!(both.settle, Duration::from_secs(30 * 60));
+        assert_eq!(both.settle, Duration::from_mins(30));
         assert_eq!((both.max_concurrent, both.max_concurrent_per_namespace), (2, 1));
         assert_eq!(both.stop_after.rollbacks, 1);
         assert_eq!(
             both.stop_after.within,
-            Duration::from_secs(24 * 3600),
+            Duration::from_hours(24),
             "the longer memory is stricter"
         );
         assert_eq!(a.clone().strictest(a.clone()), a);

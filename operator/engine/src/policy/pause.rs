@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use ironside_crds::names::PAUSE_UNTIL_ANNOTATION;
 use jiff::Timestamp;
 
+use super::PolicyId;
+
 /// What the pause annotation of one object says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pause {
@@ -12,6 +14,17 @@ pub enum Pause {
     Until(Timestamp),
     /// It cannot be read, which counts as paused: someone meant to stop something.
     Malformed,
+}
+
+/// What keeps repairs of an object from starting, with what its annotation says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PausedBy {
+    /// A policy that votes Enforce on the object.
+    Policy(PolicyId, Pause),
+    /// The object's Namespace.
+    Namespace(Pause),
+    /// The object.
+    Object(Pause),
 }
 
 impl Pause {

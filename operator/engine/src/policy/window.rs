@@ -104,8 +104,9 @@ impl Window {
                 problem(
                     "schedule",
                     format!(
-                        "{:?} is not a cron expression of five fields such as \"0 2 * * 1-5\" ({error}); the window never opens",
-                        window.schedule
+                        "{:?} is not a cron expression of five fields such as \"0 2 * * 1-5\" ({}); the window never opens",
+                        window.schedule,
+                        error.to_string().trim_end_matches('.')
                     ),
                 );
             })

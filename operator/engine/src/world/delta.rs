@@ -7,6 +7,10 @@ use super::Object;
 
 /// One change of what was seen.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "deltas are handed over one by one; those that come in numbers are in a Vec of objects"
+)]
 pub enum Delta {
     /// The object is now this.
     Apply(Object),

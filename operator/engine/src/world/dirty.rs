@@ -139,10 +139,16 @@ impl World {
     }
 }
 
-/// What traffic rules see of a pod: its labels, whether it is on the host's network, whether it still runs.
-fn traffic_identity(pod: &Pod) -> (&BTreeMap<String, String>, bool, bool) {
+/// What traffic rules see of a pod: its labels, its ports, whether it is on the host's network, whether it still runs.
+fn traffic_identity(pod: &Pod) -> impl PartialEq {
     let finished = matches!(pod.status.phase.as_deref(), Some("Succeeded" | "Failed"));
-    (&pod.metadata.labels, pod.spec.host_network == Some(true), finished)
+    (
+        &pod.metadata.labels,
+        &pod.spec.ports,
+        &pod.spec.sidecar_ports,
+        pod.spec.host_network == Some(true),
+        finished,
+    )
 }
 
 fn namespace_selectors(policy: &NetworkPolicy) -> impl Iterator<Item = &LabelSelector> {

@@ -42,16 +42,14 @@ impl Readings {
     /// Notes a reading and returns whether it is news. One of the whole cluster replaces those of single namespaces.
     pub(super) fn set(&mut self, kind: Kind, namespace: Option<&str>, reading: Reading) -> bool {
         let of_kind = self.0.entry(kind).or_default();
-        match namespace {
-            Some(namespace) => of_kind.namespaces.insert(namespace.into(), reading.clone()) != Some(reading),
-            None => {
-                let news = of_kind.everywhere != reading || !of_kind.namespaces.is_empty();
-                *of_kind = PerNamespace {
-                    everywhere: reading,
-                    namespaces: BTreeMap::new(),
-                };
-                news
-            }
+        if let Some(namespace) = namespace {
+            return of_kind.namespaces.insert(namespace.into(), reading.clone()) != Some(reading);
         }
+        let news = of_kind.everywhere != reading || !of_kind.namespaces.is_empty();
+        *of_kind = PerNamespace {
+            everywhere: reading,
+            namespaces: BTreeMap::new(),
+        };
+        news
     }
 }

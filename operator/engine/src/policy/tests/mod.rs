@@ -1,0 +1,4 @@
+//! Policies and exceptions as people write them.
+
+mod exceptions;
+mod policies;
