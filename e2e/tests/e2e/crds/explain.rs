@@ -1,16 +1,17 @@
 //! What people see: `kubectl explain`, the columns of `kubectl get`, field selectors, the category.
 
 use anyhow::{Context as _, Result, ensure};
+use ironside_e2e::install::OPERATOR_USER;
 use ironside_e2e::wait::until;
 use ironside_e2e::{Scenario, scenario};
 use serde_json::{Value, json};
 
-use super::{OPERATOR, collection, install, send};
+use super::{collection, install_definitions, send};
 
 #[tokio::test]
 async fn kubectl_explain_tells_meaning_values_and_default() -> Result<()> {
     scenario(async |test| {
-        install(test.cluster).await?;
+        install_definitions(test.cluster).await?;
         let kubectl = test.cluster.kubectl()?;
         for (field, told) in [
             ("hpol", "A team's hardening policy for its own namespace"),
@@ -41,7 +42,7 @@ async fn kubectl_explain_tells_meaning_values_and_default() -> Result<()> {
 #[tokio::test]
 async fn kubectl_get_shows_the_columns() -> Result<()> {
     scenario(async |test| {
-        install(test.cluster).await?;
+        install_definitions(test.cluster).await?;
         let policy = json!({
             "apiVersion": ironside_crds::API_VERSION,
             "kind": "HardeningPolicy",
@@ -106,7 +107,7 @@ async fn kubectl_get_shows_the_columns() -> Result<()> {
 #[tokio::test]
 async fn remediations_can_be_selected_by_phase_risk_and_target() -> Result<()> {
     scenario(async |test| {
-        install(test.cluster).await?;
+        install_definitions(test.cluster).await?;
         create(test, &remediation("web", "Held", "High")).await?;
         create(test, &remediation("api", "Pending", "Low")).await?;
         create(test, &remediation("db", "Held", "Low")).await?;
@@ -165,7 +166,7 @@ fn remediation(target: &str, phase: &str, risk: &str) -> Value {
 /// Creates an object, then writes its status.
 async fn create(test: &Scenario<'_>, object: &Value) -> Result<()> {
     let collection = collection(object, &test.namespace);
-    let mut created = send(&test.client, "POST", &collection, object, OPERATOR).await?;
+    let mut created = send(&test.client, "POST", &collection, object, OPERATOR_USER).await?;
     created["status"] = object["status"].clone();
     let name = object["metadata"]["name"].as_str().context("a name")?;
     send(
@@ -173,7 +174,7 @@ async fn create(test: &Scenario<'_>, object: &Value) -> Result<()> {
         "PUT",
         &format!("{collection}/{name}/status"),
         &created,
-        OPERATOR,
+        OPERATOR_USER,
     )
     .await?;
     Ok(())

@@ -4,14 +4,14 @@ use anyhow::{Context as _, Result, ensure};
 use ironside_e2e::scenario;
 use serde_json::Value;
 
-use super::{collection, install, repository, send};
+use super::{collection, install_definitions, repository, send};
 
 const SAMPLES: [&str; 3] = ["hardeningpolicy", "clusterhardeningpolicy", "hardeningexception"];
 
 #[tokio::test]
 async fn samples_applied_twice_change_nothing() -> Result<()> {
     scenario(async |test| {
-        install(test.cluster).await?;
+        install_definitions(test.cluster).await?;
         let kubectl = test.cluster.kubectl()?;
         for sample in ["hardeningpolicy", "hardeningexception"] {
             let file = repository(&format!("config/samples/{sample}.yaml"));
@@ -40,7 +40,7 @@ async fn samples_applied_twice_change_nothing() -> Result<()> {
 #[tokio::test]
 async fn what_is_stored_is_what_was_written() -> Result<()> {
     scenario(async |test| {
-        install(test.cluster).await?;
+        install_definitions(test.cluster).await?;
         for sample in SAMPLES {
             let text = std::fs::read_to_string(repository(&format!("config/samples/{sample}.yaml")))?;
             let written: Value = serde_saphyr::from_str(&text).context(sample)?;

@@ -5,27 +5,21 @@ mod gitops;
 mod status;
 mod validation;
 
-use std::path::{Path, PathBuf};
-
 use anyhow::{Result, ensure};
-use ironside_e2e::Cluster;
 use ironside_e2e::wait::until;
+use ironside_e2e::{Cluster, install};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::Client;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-/// Whom the shipped admission policy lets create remediations and write status.
-const OPERATOR: &str = "system:serviceaccount:ironside-system:ironside";
-
 /// A file or folder of this repository.
 fn repository(path: &str) -> String {
-    let root: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    root.join(path).display().to_string()
+    install::repository().join(path).display().to_string()
 }
 
 /// Installs the definitions as a user does, once for all tests here.
-async fn install(cluster: &Cluster) -> Result<()> {
+async fn install_definitions(cluster: &Cluster) -> Result<()> {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
     INSTALLED
         .get_or_try_init(async || {

@@ -14,17 +14,18 @@ use ironside_crds::remediation::{
 use ironside_crds::{
     Condition, ConditionStatus, Duration, ExceptionStatus, Phase, PolicyStatus, RemediationStatus, Risk, Time,
 };
+use ironside_e2e::install::OPERATOR_USER;
 use ironside_e2e::{Scenario, scenario};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{OPERATOR, collection, install, send};
+use super::{collection, install_definitions, send};
 
 #[tokio::test]
 async fn nothing_of_a_status_is_pruned() -> Result<()> {
     scenario(async |test| {
-        install(test.cluster).await?;
+        install_definitions(test.cluster).await?;
         keeps(test, "HardeningPolicy", json!({}), &policy_status()).await?;
         let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": "web"});
         keeps(
@@ -57,10 +58,10 @@ where
         "spec": spec,
     });
     let collection = collection(&object, &test.namespace);
-    let mut created = send(&test.client, "POST", &collection, &object, OPERATOR).await?;
+    let mut created = send(&test.client, "POST", &collection, &object, OPERATOR_USER).await?;
     created["status"] = serde_json::to_value(status)?;
     let path = format!("{collection}/full/status?fieldValidation=Strict");
-    let stored = send(&test.client, "PUT", &path, &created, OPERATOR).await?;
+    let stored = send(&test.client, "PUT", &path, &created, OPERATOR_USER).await?;
     ensure!(stored["status"] == created["status"], "{kind}: {:#}", stored["status"]);
     let read: S = serde_json::from_value(stored["status"].clone())?;
     ensure!(read == *status, "{kind}: {read:#?}");

@@ -2,18 +2,19 @@
 
 use anyhow::{Result, ensure};
 use ironside_crds::cases::{Case, cases};
+use ironside_e2e::install::OPERATOR_USER;
 use ironside_e2e::scenario;
 use kube::Client;
 use serde_json::{Value, json};
 
-use super::{OPERATOR, collection, definitions_by_name, install, repository, send};
+use super::{collection, definitions_by_name, install_definitions, repository, send};
 
 const STRICT: &str = "dryRun=All&fieldValidation=Strict";
 
 #[tokio::test]
 async fn every_case_is_judged_as_it_says() -> Result<()> {
     scenario(async |test| {
-        install(test.cluster).await?;
+        install_definitions(test.cluster).await?;
         let mut wrong = Vec::new();
         let cases = cases();
         for case in &cases {
@@ -58,12 +59,12 @@ async fn put(client: &Client, namespace: &str, case: &Case, object: &Value) -> k
     let collection = collection(object, namespace);
     let decision = object.pointer("/spec/decision").is_some();
     if case.old.is_none() && !decision {
-        return send(client, "POST", &format!("{collection}?{STRICT}"), object, OPERATOR).await;
+        return send(client, "POST", &format!("{collection}?{STRICT}"), object, OPERATOR_USER).await;
     }
     let mut old = case.old.clone().unwrap_or_else(|| object.clone());
     old["spec"].as_object_mut().map(|spec| spec.remove("decision"));
     old["metadata"] = json!({"generateName": "stored-"});
-    let stored = send(client, "POST", &collection, &old, OPERATOR).await?;
+    let stored = send(client, "POST", &collection, &old, OPERATOR_USER).await?;
     let mut updated = object.clone();
     updated["metadata"] = stored["metadata"].clone();
     let name = stored["metadata"]["name"].as_str().unwrap_or_default();
@@ -81,7 +82,7 @@ async fn put(client: &Client, namespace: &str, case: &Case, object: &Value) -> k
 #[tokio::test]
 async fn kubectl_refuses_a_misspelt_field() -> Result<()> {
     scenario(async |test| {
-        install(test.cluster).await?;
+        install_definitions(test.cluster).await?;
         let policy = json!({
             "apiVersion": ironside_crds::API_VERSION,
             "kind": "HardeningPolicy",
@@ -108,7 +109,7 @@ async fn kubectl_refuses_a_misspelt_field() -> Result<()> {
 #[tokio::test]
 async fn a_field_of_the_cluster_kind_is_refused_whatever_the_client_asks_for() -> Result<()> {
     scenario(async |test| {
-        install(test.cluster).await?;
+        install_definitions(test.cluster).await?;
         let policy = json!({
             "apiVersion": ironside_crds::API_VERSION,
             "kind": "HardeningPolicy",
@@ -116,7 +117,7 @@ async fn a_field_of_the_cluster_kind_is_refused_whatever_the_client_asks_for() -
             "spec": {"mode": "Enforce", "remediation": {"namespaceSelector": {"matchLabels": {"hardening": "enforce"}}}},
         });
         let path = format!("{}?dryRun=All&fieldValidation=Ignore", collection(&policy, &test.namespace));
-        let answer = send(&test.client, "POST", &path, &policy, OPERATOR).await;
+        let answer = send(&test.client, "POST", &path, &policy, OPERATOR_USER).await;
         let Err(error) = answer else { anyhow::bail!("the selector was dropped in silence") };
         ensure!(error.to_string().contains("repairs in exactly its own namespace"), "{error}");
         Ok(())
@@ -128,7 +129,7 @@ async fn a_field_of_the_cluster_kind_is_refused_whatever_the_client_asks_for() -
 #[tokio::test]
 async fn the_definitions_are_accepted_without_a_warning() -> Result<()> {
     scenario(async |test| {
-        install(test.cluster).await?;
+        install_definitions(test.cluster).await?;
         let kubectl = test.cluster.kubectl()?;
         let definitions = repository("config/crd");
         kubectl
