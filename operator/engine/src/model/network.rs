@@ -16,6 +16,23 @@ pub enum Protocol {
     Sctp,
 }
 
+impl ServiceSpec {
+    /// Whether the Service has pods that Kubernetes finds by labels: neither an alias of a name outside nor endpoints kept by hand.
+    pub fn selects_pods(&self) -> bool {
+        self.kind.as_deref() != Some("ExternalName") && !self.selector.is_empty()
+    }
+
+    /// Whether the Service has no address of its own: clients get those of the pods, and no proxy limits the port.
+    pub fn is_headless(&self) -> bool {
+        self.cluster_ip.as_deref() == Some("None")
+    }
+
+    /// Whether clients outside the cluster can reach it.
+    pub fn is_exposed(&self) -> bool {
+        matches!(self.kind.as_deref(), Some("NodePort" | "LoadBalancer")) || !self.external_ips.is_empty()
+    }
+}
+
 impl Protocol {
     /// Every protocol, in the order of the API documentation.
     pub const ALL: [Self; 3] = [Self::Tcp, Self::Udp, Self::Sctp];
@@ -251,20 +268,19 @@ pub struct ApiServerBackend {
     pub caller: String,
 }
 
-impl NetworkPolicy {
+impl NetworkPolicySpec {
     /// Whether ingress of the selected pods is restricted. Ingress is implied when `policyTypes` is absent (NetworkPolicy API reference).
     pub fn restricts_ingress(&self) -> bool {
-        self.spec
-            .policy_types
+        self.policy_types
             .as_ref()
             .is_none_or(|types| types.iter().any(|t| t == "Ingress"))
     }
 
     /// Whether egress of the selected pods is restricted. Implied by egress rules when `policyTypes` is absent.
     pub fn restricts_egress(&self) -> bool {
-        match &self.spec.policy_types {
+        match &self.policy_types {
             Some(types) => types.iter().any(|t| t == "Egress"),
-            None => !self.spec.egress.is_empty(),
+            None => !self.egress.is_empty(),
         }
     }
 }
