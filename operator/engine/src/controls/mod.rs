@@ -27,6 +27,7 @@ pub use scope::{ContainerScope, NamespaceScope, Parameters, TemplateScope, Workl
 
 /// Every control, sorted by id. Ids are never reused.
 pub const CONTROLS: &[&Control] = &[
+    &net::net_002::CONTROL,
     &ns::ns_001::CONTROL,
     &pod::pod_001::CONTROL,
     &pod::pod_002::CONTROL,

@@ -1,1 +1,3 @@
 //! Controls of network separation (NSA/CISA guide, section "Network separation and hardening").
+
+pub mod net_002;
