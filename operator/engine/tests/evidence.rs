@@ -174,7 +174,7 @@ fn story_17_writable_paths_never_cover_a_mount() {
     assert_ne!(names[0], names[2]);
     for name in names {
         assert!(
-            name.len() <= 63 && name.starts_with("writable-"),
+            name.len() <= 63 && name.starts_with("ironside-tmp-") || name.starts_with("ironside-var-cacheable-"),
             "{name} is not a DNS label"
         );
     }

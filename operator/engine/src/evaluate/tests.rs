@@ -112,7 +112,7 @@ spec:
   controls:
   - id: NS-001
     mode: {mode}
-    parameters: {{enforce: [{enforce}], audit: [privileged], warn: [privileged]}}
+    parameters: {{enforce: [{enforce}], audit: [Privileged], warn: [Privileged]}}
 ---
 "
         )
@@ -121,21 +121,67 @@ spec:
         let evaluation = Case::of(&format!("{namespace}{documents}")).evaluate(Kind::Namespace, "", "shop");
         evaluation.findings.into_iter().next().unwrap()
     };
-    let lax = judge(policy("lax", "Enforce", "baseline"));
+    let lax = judge(policy("lax", "Enforce", "Baseline"));
     assert_eq!((lax.verdict, lax.mode), (Verdict::Pass, Mode::Enforce));
-    let both = judge(policy("lax", "Enforce", "baseline") + &policy("strict", "Audit", "restricted"));
+    let both = judge(policy("lax", "Enforce", "Baseline") + &policy("strict", "Audit", "Restricted"));
     assert_eq!(both.verdict, Verdict::Fail, "a further policy can only tighten");
     assert_eq!(
         both.mode,
         Mode::Audit,
         "only the policy that merely audits sees a failure"
     );
-    assert_eq!(both.parameters.0["enforce"], ["restricted"]);
+    assert_eq!(both.parameters.0["enforce"], ["Restricted"]);
     assert_eq!(both.dissent, [(PolicyId::cluster("lax"), Verdict::Pass)]);
     assert_eq!(both.verdict_for(&PolicyId::cluster("strict")), Some(Verdict::Fail));
-    let reversed = judge(policy("strict", "Audit", "restricted") + &policy("lax", "Enforce", "baseline"));
+    let reversed = judge(policy("strict", "Audit", "Restricted") + &policy("lax", "Enforce", "Baseline"));
     assert_eq!(reversed.mode, both.mode);
     assert_eq!(reversed.parameters, both.parameters);
+}
+
+/// What `spec.podSecurity` wants the labels to be is what the control judges them by.
+#[test]
+fn pod_security_settings_are_the_targets_of_the_labels() {
+    let judge = |pod_security: &str, parameters: &str| {
+        let documents = format!(
+            "
+apiVersion: v1
+kind: Namespace
+metadata: {{name: shop, labels: {{pod-security.kubernetes.io/enforce: baseline}}}}
+---
+kind: ClusterHardeningPolicy
+metadata: {{name: fleet}}
+spec:
+  profile: {{name: None}}
+  mode: Audit
+  controls: [{{id: NS-001, parameters: {parameters}}}]
+  {pod_security}
+---
+"
+        );
+        let evaluation = Case::of(&documents).evaluate(Kind::Namespace, "", "shop");
+        evaluation.findings.into_iter().next().unwrap().verdict
+    };
+    assert_eq!(
+        judge("", "{}"),
+        Verdict::Fail,
+        "by default the label audit is wanted too"
+    );
+    assert_eq!(
+        judge("podSecurity: {enforce: Baseline, version: v1.37}", "{}"),
+        Verdict::Pass
+    );
+    assert_eq!(
+        judge("podSecurity: {enforce: Restricted, version: v1.37}", "{}"),
+        Verdict::Fail
+    );
+    assert_eq!(
+        judge(
+            "podSecurity: {enforce: Restricted, version: v1.37}",
+            "{enforce: [Baseline]}"
+        ),
+        Verdict::Pass,
+        "what the control is told directly counts"
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ironside_crds::conditions::reasons;
-use ironside_crds::policy::{NetworkSettings, PodSecuritySettings};
+use ironside_crds::policy::{NetworkSettings, PodSecurityLevel, PodSecuritySettings};
 use ironside_crds::{ControlOverride, PolicySpec};
 
 use super::delegation::Delegation;
@@ -79,7 +79,7 @@ impl Policy {
         Self {
             suspend: spec.suspend,
             pause: annotations.and_then(Pause::of),
-            ballots: ballots(spec, &mut problems),
+            ballots: ballots(spec, spec.pod_security.as_ref().filter(|_| cluster), &mut problems),
             limits,
             network: spec.network.clone(),
             pod_security: spec.pod_security.clone().filter(|_| cluster),
@@ -94,7 +94,11 @@ impl Policy {
     }
 }
 
-fn ballots(spec: &PolicySpec, problems: &mut Vec<Problem>) -> BTreeMap<ControlId, Ballot> {
+fn ballots(
+    spec: &PolicySpec,
+    labels: Option<&PodSecuritySettings>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<ControlId, Ballot> {
     let version = profile::parse_version(&spec.profile.version);
     if version.is_none() {
         problems.push(Problem {
@@ -109,13 +113,21 @@ fn ballots(spec: &PolicySpec, problems: &mut Vec<Problem>) -> BTreeMap<ControlId
     }
     let of_policy = Mode::from(spec.mode);
     let none = Arc::new(Parameters::default());
+    let of_labels = Arc::new(labels.map_or_else(Parameters::default, label_targets));
+    let of_spec = |control: &Control| {
+        Arc::clone(if control.id.as_str() == "NS-001" {
+            &of_labels
+        } else {
+            &none
+        })
+    };
     let mut ballots: BTreeMap<ControlId, Ballot> = CONTROLS
         .iter()
         .filter(|control| profile::contains(spec.profile.name, control))
         .map(|control| {
             let known = version.is_some_and(|version| profile::since(control) <= version);
             let mode = if known { of_policy } else { of_policy.min(Mode::Audit) };
-            let parameters = Arc::clone(&none);
+            let parameters = of_spec(control);
             (control.id, Ballot { mode, parameters })
         })
         .collect();
@@ -135,7 +147,11 @@ fn ballots(spec: &PolicySpec, problems: &mut Vec<Problem>) -> BTreeMap<ControlId
         let in_profile = ballots.get(&control.id).map_or(of_policy, |ballot| ballot.mode);
         let mut mode = change.mode.map_or(in_profile, Mode::from);
         let before = problems.len();
-        let parameters = Arc::new(parameters(control, change, &field, problems));
+        let mut parameters = parameters(control, change, &field, problems);
+        for (name, values) in &of_spec(control).0 {
+            parameters.0.entry(name.clone()).or_insert_with(|| values.clone());
+        }
+        let parameters = Arc::new(parameters);
         if problems.len() > before {
             // Half-understood settings may be looked at, not acted on.
             mode = mode.min(Mode::Audit);
@@ -146,6 +162,27 @@ fn ballots(spec: &PolicySpec, problems: &mut Vec<Problem>) -> BTreeMap<ControlId
         };
     }
     ballots
+}
+
+/// `spec.podSecurity` says which labels are wanted, so the control that judges them asks for the same: for nothing where it keeps its hands off.
+fn label_targets(settings: &PodSecuritySettings) -> Parameters {
+    let level = |level: Option<PodSecurityLevel>| match level {
+        None | Some(PodSecurityLevel::Privileged) => "Privileged",
+        Some(PodSecurityLevel::Baseline) => "Baseline",
+        Some(PodSecurityLevel::Restricted) => "Restricted",
+    };
+    let targets = [
+        ("enforce", level(settings.enforce)),
+        ("audit", level(settings.audit)),
+        ("warn", level(settings.warn)),
+        ("version", settings.version.as_str()),
+    ];
+    Parameters(
+        targets
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), vec![value.to_owned()]))
+            .collect(),
+    )
 }
 
 /// The parameters that are understood; the others have their defaults.

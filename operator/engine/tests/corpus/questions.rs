@@ -263,15 +263,15 @@ const BADPODS: &[&str] = &[
 ];
 
 const ONLY_ENFORCE_BASELINE: &[(&str, &str)] = &[
-    ("enforce", "baseline"),
-    ("audit", "privileged"),
-    ("warn", "privileged"),
+    ("enforce", "Baseline"),
+    ("audit", "Privileged"),
+    ("warn", "Privileged"),
     ("version", "v1.0"),
 ];
 const ONLY_ENFORCE_RESTRICTED: &[(&str, &str)] = &[
-    ("enforce", "restricted"),
-    ("audit", "privileged"),
-    ("warn", "privileged"),
+    ("enforce", "Restricted"),
+    ("audit", "Privileged"),
+    ("warn", "Privileged"),
     ("version", "v1.0"),
 ];
 

@@ -33,20 +33,20 @@ pub const CONTROL: Control = Control {
     parameters: &[
         Parameter {
             name: "enforce",
-            help: "Level that is enforced at least: privileged, baseline or restricted.",
-            default: &["baseline"],
+            help: "Level that is enforced at least: Privileged, Baseline or Restricted.",
+            default: &["Baseline"],
             accepts: accepts_level,
         },
         Parameter {
             name: "audit",
             help: "Level that is audited at least.",
-            default: &["restricted"],
+            default: &["Restricted"],
             accepts: accepts_level,
         },
         Parameter {
             name: "warn",
             help: "Level that is warned about at least.",
-            default: &["restricted"],
+            default: &["Restricted"],
             accepts: accepts_level,
         },
         Parameter {
@@ -75,11 +75,22 @@ enum Level {
 }
 
 impl Level {
-    fn parse(text: &str) -> Option<Self> {
+    /// As a label has it.
+    fn of_label(text: &str) -> Option<Self> {
         match text {
             "privileged" => Some(Self::Privileged),
             "baseline" => Some(Self::Baseline),
             "restricted" => Some(Self::Restricted),
+            _ => None,
+        }
+    }
+
+    /// As a policy has it.
+    fn of_parameter(text: &str) -> Option<Self> {
+        match text {
+            "Privileged" => Some(Self::Privileged),
+            "Baseline" => Some(Self::Baseline),
+            "Restricted" => Some(Self::Restricted),
             _ => None,
         }
     }
@@ -107,13 +118,13 @@ fn check(at: &NamespaceScope<'_>, judgement: &mut Judgement) {
         return judgement.not_applicable("the namespace is going away");
     }
     let oldest = target(at, "version", LAST_TIGHTENED, Version::parse).map(|version| known_to_server(version, at));
-    for (mode, default) in [("enforce", "baseline"), ("audit", "restricted"), ("warn", "restricted")] {
+    for (mode, default) in [("enforce", "Baseline"), ("audit", "Restricted"), ("warn", "Restricted")] {
         check_mode(at, mode, default, oldest, judgement);
     }
 }
 
 fn check_mode(at: &NamespaceScope<'_>, mode: &str, default: &str, oldest: Option<Version>, judgement: &mut Judgement) {
-    let Some(wanted) = target(at, mode, default, Level::parse) else {
+    let Some(wanted) = target(at, mode, default, Level::of_parameter) else {
         return;
     };
     if wanted == Level::Privileged {
@@ -125,7 +136,7 @@ fn check_mode(at: &NamespaceScope<'_>, mode: &str, default: &str, oldest: Option
     let source = if follows { "enforce" } else { mode };
     let level = labels.get(&format!("{PREFIX}/{source}"));
     if level
-        .and_then(|level| Level::parse(level))
+        .and_then(|level| Level::of_label(level))
         .is_none_or(|level| level < wanted)
     {
         let own = level.filter(|_| !follows).map(|level| json!(level));
@@ -180,10 +191,10 @@ fn known_to_server(version: Version, at: &NamespaceScope<'_>) -> Version {
 }
 
 fn accepts_level(value: &str) -> Result<(), String> {
-    match Level::parse(value) {
+    match Level::of_parameter(value) {
         Some(_) => Ok(()),
         None => Err(format!(
-            "`{value}` is not a level; write privileged, baseline or restricted"
+            "`{value}` is not a level; write Privileged, Baseline or Restricted"
         )),
     }
 }

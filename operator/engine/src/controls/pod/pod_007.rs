@@ -148,7 +148,7 @@ fn repair_container(
 }
 
 /// States what the container already runs as. The group goes with the user: with a user and no group the runtime takes the group from the image's passwd
-/// file, or 0, whatever group the image itself names.
+/// file, or 0, whatever group the image itself names. Group 0 is never stated.
 fn state_user(at: &ContainerScope<'_>, (uid, gid): (i64, i64), edit: &mut TemplateEdit<'_>) {
     let name = &at.container.name;
     edit.raise(
@@ -156,7 +156,7 @@ fn state_user(at: &ContainerScope<'_>, (uid, gid): (i64, i64), edit: &mut Templa
         format!("container {name} keeps uid {uid} whatever a later image says"),
     );
     edit.set(at, USER, uid);
-    if at.container.security().run_as_group.is_none() && pod_group(&at.pod).is_none() {
+    if gid != 0 && at.container.security().run_as_group.is_none() && pod_group(&at.pod).is_none() {
         edit.set(at, "securityContext.runAsGroup", gid);
     }
 }

@@ -25,7 +25,7 @@ pub const CONTROL: Control = Control {
         why: "A process may gain more rights than its parent through setuid binaries or file capabilities unless `allowPrivilegeEscalation` is false.",
         reads: "`securityContext.allowPrivilegeEscalation` of containers, init containers and ephemeral containers.",
         allowed: "`false`. Not applicable to Windows pods.",
-        repair: "Sets `false` on declared containers. The API server refuses that beside `privileged: true` or CAP_SYS_ADMIN, so those are held.",
+        repair: "Sets `false` on declared containers. Held beside `privileged: true` and SYS_ADMIN: the API server refuses the combination, or it contradicts itself.",
         breaks: "sudo, setuid and file-capability binaries.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Kubernetes Pod security",
@@ -55,10 +55,24 @@ fn check(at: &ContainerScope<'_>, judgement: &mut Judgement) {
 }
 
 fn repair(at: &ContainerScope<'_>, _: &WorkloadScope<'_>, edit: &mut TemplateEdit<'_>) -> Result<(), Held> {
-    if at.container.is_privileged() || at.container.adds("SYS_ADMIN") || at.container.adds("ALL") {
+    let (container, name) = (at.container, &at.container.name);
+    // Validation looks for this spelling only, although the documentation says the same of the capability by any name.
+    if container.is_privileged()
+        || container
+            .added_capabilities()
+            .iter()
+            .any(|added| added == "CAP_SYS_ADMIN")
+    {
         return Err(Held::RefusedByApiServer {
-            container: at.container.name.clone(),
+            container: name.clone(),
             rule: "allowPrivilegeEscalation cannot be false beside privileged or CAP_SYS_ADMIN".to_owned(),
+        });
+    }
+    if container.adds("SYS_ADMIN") || container.adds("ALL") {
+        return Err(Held::WouldBreak {
+            evidence: format!(
+                "container {name} asks for SYS_ADMIN, beside which allowPrivilegeEscalation is always true"
+            ),
         });
     }
     edit.set(at, "securityContext.allowPrivilegeEscalation", false);

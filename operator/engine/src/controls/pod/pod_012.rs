@@ -101,7 +101,8 @@ fn is_covered(at: &ContainerScope<'_>, path: &str) -> bool {
     })
 }
 
-/// A name for the volume of this container and path: the path for people, and a hash that keeps it apart from the volumes that are there.
+/// A name for the volume of this container and path: the prefix that the admission fence lets us add, the path for people, and a hash that keeps it apart from
+/// the volumes that are there.
 fn volume_name(at: &ContainerScope<'_>, path: &str) -> String {
     let digest = Sha256::digest(format!("{}:{path}", at.container.name).as_bytes());
     let hash = digest.iter().fold(String::new(), |mut text, byte| {
@@ -122,9 +123,9 @@ fn volume_name(at: &ContainerScope<'_>, path: &str) -> String {
     let words = words.trim_matches('-');
     let taken = |name: &str| at.pod.spec().volumes.iter().any(|volume| volume.name == name);
     (8..=24)
-        .map(|digits| format!("writable-{words}-{}", &hash[..digits]).replace("--", "-"))
+        .map(|digits| format!("ironside-{words}-{}", &hash[..digits]).replace("--", "-"))
         .find(|name| !taken(name))
-        .unwrap_or_else(|| format!("writable-{}", &hash[..48]))
+        .unwrap_or_else(|| format!("ironside-{}", &hash[..48]))
 }
 
 fn accepts_path(path: &str) -> Result<(), String> {

@@ -190,7 +190,7 @@ fn what_cannot_work_is_named_with_what_to_write_instead() {
     spec.profile.version: "v9" is not a version of the profiles, so their controls are only audited; the newest is v1
     spec.controls[POD-999]: "POD-999" is not a control that this version of Ironside knows; `ironside controls` lists them
     spec.controls[POD-009].parameters.colour: POD-009 takes no parameters; leave it out
-    spec.controls[NS-001].parameters.enforce: `strict` is not a level; write privileged, baseline or restricted; until then the control is audited with its default
+    spec.controls[NS-001].parameters.enforce: `strict` is not a level; write Privileged, Baseline or Restricted; until then the control is audited with its default
     spec.delegation.exceptions[all].controls: "POD-998" is not a control that this version of Ironside knows; `ironside controls` lists them
     "#);
     // The rest works, and what was not understood is not enforced.
