@@ -186,9 +186,14 @@ fn contradiction(pointer: &str, known: &Leaf, control: ControlId) -> Contradicti
 
 /// One control wants a field, another something below it.
 fn no_leaf_inside_another(leaves: &[Leaf]) -> Result<(), Contradiction> {
-    for outer in leaves {
-        let below = format!("{}/", outer.pointer);
-        if let Some(inner) = leaves.iter().find(|leaf| leaf.pointer.starts_with(&below)) {
+    // In their order a field stands right before what is below it.
+    for pair in leaves.windows(2) {
+        let [outer, inner] = pair else { continue };
+        let inside = inner
+            .pointer
+            .strip_prefix(&outer.pointer)
+            .is_some_and(|rest| rest.starts_with('/'));
+        if inside {
             let controls: BTreeSet<_> = outer.controls.iter().chain(&inner.controls).copied().collect();
             return Err(Contradiction {
                 pointer: outer.pointer.clone(),

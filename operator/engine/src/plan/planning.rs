@@ -11,7 +11,7 @@ use super::patch::{Built, Guard, build};
 use super::place::Place;
 use super::proposals::{Wishes, collect};
 use super::risk::{RestartRisk, assess};
-use super::standing::{Standing, standing};
+use super::standing::{Standing, invalid_template, standing};
 use super::undo::still_in_place;
 use super::{Application, Change, Disposition, Held, Plan, PlanHash, fields, hash, image};
 use crate::controls::{CONTROLS, ControlId, RepairBy, Risk};
@@ -77,7 +77,7 @@ struct Planning<'a> {
 
 impl Planning<'_> {
     fn plan(&self, wanted: &[&Finding]) -> Plan {
-        let template = self.workload.template.json();
+        let template = self.editable_template();
         let (active, preview, mut left_out) = divide(wanted);
         let mut wishes = if template.is_null() {
             Wishes::default()
@@ -148,6 +148,14 @@ impl Planning<'_> {
             plan.undo = json_patch::Patch::default();
         }
         plan
+    }
+
+    /// The template as JSON; null where none is kept (ReplicaSets) or where it could never be valid.
+    fn editable_template(&self) -> Value {
+        match invalid_template(self.workload) {
+            Some(_) => Value::Null,
+            None => self.workload.template.json(),
+        }
     }
 
     fn disposition(&self, plan: &Plan, record_held: Option<Held>) -> Disposition {

@@ -1,5 +1,7 @@
 //! Whether a workload of this kind, in this state and place, is repaired at all: before any single change is looked at.
 
+use std::collections::BTreeSet;
+
 use super::Held;
 use crate::model::{Kind, Pod, Workload};
 use crate::world::Snapshot;
@@ -51,6 +53,9 @@ pub(super) fn standing(world: &Snapshot, workload: &Workload) -> Standing {
 }
 
 fn not_repairable(workload: &Workload) -> Option<String> {
+    if let Some(why) = invalid_template(workload) {
+        return Some(why);
+    }
     let owner = workload.meta.controller();
     let instead = match (workload.kind, owner) {
         (Kind::Pod, Some(owner)) if owner.kind == "Node" => static_pod(),
@@ -68,6 +73,26 @@ fn not_repairable(workload: &Workload) -> Option<String> {
         _ => return None,
     };
     Some(instead)
+}
+
+/// What no API server accepts, but a file may hold: containers are patched and put back by name.
+pub(super) fn invalid_template(workload: &Workload) -> Option<String> {
+    let spec = &workload.template.spec;
+    if spec.containers.is_empty() {
+        return Some("its pod template has no containers, which no API server accepts".to_owned());
+    }
+    if workload.kind != Kind::Pod && !spec.ephemeral_containers.is_empty() {
+        return Some("its pod template has ephemeral containers, which no API server accepts".to_owned());
+    }
+    let mut names = BTreeSet::new();
+    spec.all_containers()
+        .find(|(_, _, container)| !names.insert(&container.name))
+        .map(|(_, _, container)| {
+            format!(
+                "two containers are named {:?}, which no API server accepts",
+                container.name
+            )
+        })
 }
 
 fn static_pod() -> String {
