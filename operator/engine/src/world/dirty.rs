@@ -36,10 +36,10 @@ impl World {
         if old.map(|old| old.template.hash) != new.map(|new| new.template.hash) {
             self.mark_namespace(&reference.namespace);
         }
-        let (was, is) = (old.map(|old| &old.meta.uid), new.map(|new| &new.meta.uid));
-        if was != is && *self.current.reading(reference.kind, &reference.namespace) != Reading::Complete {
-            for uid in was.into_iter().chain(is) {
-                self.mark_children(&reference.namespace, uid);
+        let unread = *self.current.reading(reference.kind, &reference.namespace) != Reading::Complete;
+        if unread && old.map(|old| &old.meta.uid) != new.map(|new| &new.meta.uid) {
+            for owner in old.into_iter().chain(new) {
+                self.mark_children(owner);
             }
         }
     }
@@ -125,15 +125,15 @@ impl World {
         self.dirty.extend(using);
     }
 
-    fn mark_children(&mut self, namespace: &str, uid: &str) {
+    fn mark_children(&mut self, owner: &Workload) {
+        let namespace = &owner.meta.namespace;
         let Some(shard) = self.current.shard(namespace) else {
             return;
         };
-        let workloads = shard.children(uid).map(|child| child.reference());
+        let workloads = shard.children(owner).map(|child| child.reference());
         let pods = shard
-            .index
-            .pods_of(uid)
-            .map(|name| ObjectRef::new(Kind::Pod, namespace, name));
+            .pods_of(owner)
+            .map(|pod| ObjectRef::new(Kind::Pod, namespace, &pod.metadata.name));
         let children: Vec<ObjectRef> = workloads.chain(pods).collect();
         self.dirty.extend(children);
     }

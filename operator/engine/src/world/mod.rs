@@ -127,10 +127,7 @@ impl World {
             Object::Ingress(o) => self.put_in(&reference, o, |shard| &mut shard.ingresses),
             Object::NetworkPolicy(o) => self.put_in(&reference, o, |shard| &mut shard.network_policies),
             Object::ResourceQuota(o) => self.put_in(&reference, o, |shard| &mut shard.quotas),
-            Object::PodDisruptionBudget(o) => {
-                self.mark_selected(&reference.namespace, o.spec.selector.as_ref());
-                self.put_in(&reference, o, |shard| &mut shard.disruption_budgets);
-            }
+            Object::PodDisruptionBudget(o) => self.put_in(&reference, o, |shard| &mut shard.disruption_budgets),
             Object::Caller(_, backends) => self.put_caller(&reference, backends),
             Object::Unreadable(_, reason) => {
                 self.remove(&reference);
@@ -245,9 +242,14 @@ impl World {
         mut new: T,
         slot: fn(&mut Shard) -> &mut BTreeMap<Arc<str>, Arc<T>>,
     ) {
-        let objects = slot(self.shard_mut(&reference.namespace));
-        let changed = !objects.get(&reference.name).is_some_and(|old| same(&**old, &mut new));
-        objects.insert(Arc::clone(&reference.name), Arc::new(new));
+        let old = slot(self.shard_mut(&reference.namespace)).get(&reference.name);
+        let known = old.is_some();
+        let changed = !old.is_some_and(|old| same(&**old, &mut new));
+        // What the old version refers to, and what the new one does.
+        if changed && known {
+            self.mark_related(reference);
+        }
+        slot(self.shard_mut(&reference.namespace)).insert(Arc::clone(&reference.name), Arc::new(new));
         if changed {
             self.mark_related(reference);
         }

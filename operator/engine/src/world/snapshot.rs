@@ -146,15 +146,11 @@ impl Snapshot {
         if workload.kind == Kind::Pod {
             return shard.pods.get(workload.meta.name.as_str()).into_iter().collect();
         }
-        let children = shard
-            .children(&workload.meta.uid)
-            .filter(|child| made_from(child, workload));
-        let owners = children
-            .map(|child| &child.meta.uid)
-            .chain(std::iter::once(&workload.meta.uid));
-        owners
-            .flat_map(|uid| shard.index.pods_of(uid))
-            .filter_map(|name| shard.pods.get(name))
+        shard
+            .children(workload)
+            .map(|child| &**child)
+            .chain([workload])
+            .flat_map(|owner| shard.pods_of(owner))
             .collect()
     }
 
@@ -162,7 +158,7 @@ impl Snapshot {
     pub fn replica_sets_of(&self, workload: &Workload) -> Vec<&Arc<Workload>> {
         self.shard(&workload.meta.namespace)
             .into_iter()
-            .flat_map(|shard| shard.children(&workload.meta.uid))
+            .flat_map(|shard| shard.children(workload))
             .filter(|child| child.kind == Kind::ReplicaSet)
             .collect()
     }
@@ -268,9 +264,20 @@ impl Shard {
         namespace.chain(workloads).chain(pods)
     }
 
-    /// The workloads that the object with this UID controls.
-    pub(super) fn children(&self, uid: &str) -> impl Iterator<Item = &Arc<Workload>> {
-        self.index.workloads_of(uid).filter_map(|key| self.workloads.get(key))
+    /// The workloads that were made from the template of this one.
+    pub(super) fn children(&self, owner: &Workload) -> impl Iterator<Item = &Arc<Workload>> {
+        self.index
+            .workloads_of(&owner.meta.uid)
+            .filter_map(|key| self.workloads.get(key))
+            .filter(move |child| made_from(child.kind, &child.meta, owner))
+    }
+
+    /// The pods that were made from the template of this workload itself.
+    pub(super) fn pods_of(&self, owner: &Workload) -> impl Iterator<Item = &Arc<Pod>> {
+        self.index
+            .pods_of(&owner.meta.uid)
+            .filter_map(|name| self.pods.get(name))
+            .filter(move |pod| made_from(Kind::Pod, &pod.metadata, owner))
     }
 
     /// Keys of the workloads whose pods run as this service account.
@@ -279,8 +286,10 @@ impl Shard {
     }
 }
 
-fn made_from(child: &Workload, owner: &Workload) -> bool {
-    template_owner(child.kind, &child.meta).is_some_and(|(kind, _)| kind == owner.kind)
+/// Whether an object names this one as the owner whose template it was made from: by kind, name and UID.
+fn made_from(kind: Kind, meta: &Meta, owner: &Workload) -> bool {
+    template_owner(kind, meta)
+        .is_some_and(|(kind, named)| kind == owner.kind && named.name == owner.meta.name && named.uid == owner.meta.uid)
 }
 
 fn judged_kind(kind: Kind) -> bool {

@@ -1,4 +1,6 @@
-//! What the index answers, and what it makes dirty.
+//! What the index answers, what it makes dirty, and that it equals one rebuilt from scratch.
 
 mod build;
+mod dirt;
 mod lookups;
+mod rebuild;

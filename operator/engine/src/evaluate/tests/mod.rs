@@ -1,5 +1,7 @@
 //! Findings as policies, exceptions and objects give them.
 
+mod scores;
+
 use serde_json::Value;
 
 use super::*;
