@@ -22,11 +22,13 @@ pub mod plan;
 pub mod ports;
 pub mod reach;
 pub mod restore;
+pub mod settings;
 #[cfg(test)]
 mod tests;
 
 pub use generate::{Generated, Role};
 pub use infer::ExtraAllow;
 pub use order::Step;
-pub use plan::{NetworkPlan, Settings, Start, denies_by_default, plan_namespace};
+pub use plan::{NetworkPlan, Start, denies_by_default, plan_namespace};
 pub use restore::{Decision, Memory};
+pub use settings::Settings;

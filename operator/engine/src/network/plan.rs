@@ -10,15 +10,15 @@ use super::diff;
 use super::endpoints::{self, Endpoint};
 use super::exposure::{Exposure, exposures};
 use super::generate::{self, Generated};
-use super::infer::{self, ExtraAllow};
+use super::infer;
 use super::narrow::answerable;
 use super::order::{Stage, Step};
 use super::reach::Reading as Blocks;
 use super::restore::{self, Decision, Deny, HoldReason, Memory};
+use super::settings::Settings;
 use crate::controls::Risk;
 use crate::model::{Kind, LabelSelector, NetworkPolicy, ObjectRef};
 use crate::plan::{Disposition, Held, PlanHash};
-use crate::policy::PolicyId;
 use crate::world::{Reading, Shard, Snapshot};
 
 /// Kinds without which inference would be blind.
@@ -37,19 +37,6 @@ const READ: [Kind; 13] = [
     Kind::MutatingWebhookConfiguration,
     Kind::ApiService,
 ];
-
-/// What the policies say about the network of a namespace.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Settings {
-    /// Policies that ask for ingress isolation and vote for doing something, sorted. None: no isolation is wanted.
-    pub policies: Vec<PolicyId>,
-    /// Whether they vote Enforce; else the plan is shown only.
-    pub enforce: bool,
-    /// Connections that they add to the inferred ones.
-    pub extra: Vec<ExtraAllow>,
-    /// Reasons from outside this module not to start: exceptions, system namespaces.
-    pub held: Vec<Held>,
-}
 
 /// When the steps of a plan may be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,7 +133,8 @@ pub fn plan_namespace(
     let asked = !settings.policies.is_empty() && !foreign.iter().any(|policy| denies_by_default(policy));
     let standing = deny_of(&live, &wanted);
     let lasting = asked && settings.enforce && opens.is_none();
-    let (memory, decision) = if object.is_terminating() {
+    let hands_off = object.is_terminating() || (settings.suspended && !asked);
+    let (memory, decision) = if hands_off {
         (memory.clone(), Decision::Leave)
     } else {
         restore::decide(memory, &standing, lasting, !live.is_empty(), now)

@@ -109,6 +109,12 @@ impl InNamespace {
         self.policies().map(|policy| (&policy.id, &policy.network))
     }
 
+    /// Network settings of the suspended policies that apply here.
+    pub fn suspended_network(&self) -> impl Iterator<Item = &NetworkSettings> {
+        let suspended = self.policies.iter().filter(|policy| policy.suspend);
+        suspended.map(|policy| &policy.network)
+    }
+
     /// The first policy that votes Enforce here and is paused, with what its annotation says.
     pub fn paused(&self, now: Timestamp) -> Option<(&PolicyId, Pause)> {
         self.voting(Mode::Enforce).find_map(|policy| {
