@@ -11,7 +11,7 @@ use super::place::Place;
 use super::{Plan, PlanHash};
 
 /// Key of the annotation.
-pub const ANNOTATION: &str = "hardening.ironside.dev/applied";
+pub const ANNOTATION: &str = ironside_crds::names::APPLIED_ANNOTATION;
 
 /// Longest annotation in bytes. All annotations of an object share 256 KiB, and Deployments copy theirs to each ReplicaSet.
 pub const LONGEST: usize = 8 * 1024;

@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::controls::{ControlId, Evidence, Parameters, Risk};
-use crate::model::{FieldOwner, ObjectRef, TemplateHash};
+use crate::model::{FieldOwner, Kind, ObjectRef, TemplateHash};
 
 /// Content hash of a plan: target, changes, risk and restart class (and the image digest where the evidence is about the image), not the whole template, so that
 /// an approval survives an image bump. 64 hexadecimal digits; people use the first 12.
@@ -145,4 +145,13 @@ pub struct Plan {
     pub hash: PlanHash,
     /// Whether it can be executed.
     pub disposition: Disposition,
+}
+
+impl Plan {
+    /// What the repair does to the history of the target that people use in an incident; `None` where nothing restarts and there is none.
+    pub fn effect_on_history(&self) -> Option<&'static str> {
+        (self.target.kind == Kind::Deployment && !self.changes.is_empty()).then_some(
+            "it makes a new revision: `kubectl rollout undo` then takes back this repair, not the last release",
+        )
+    }
 }

@@ -103,6 +103,7 @@ pub(super) fn owners_of(workload: &Workload, unseen: Option<&OwnerReference>) ->
     owners.extend(flux(workload));
     owners.extend(referenced(workload, unseen));
     owners.extend(progressive(workload));
+    owners.extend(lifecycle_manager(workload));
     owners.extend(helm(workload));
     if owners.is_empty() {
         owners.extend(writers(workload));
@@ -192,6 +193,16 @@ fn referenced(workload: &Workload, unseen: Option<&OwnerReference>) -> Vec<Owner
         .chain(unseen)
         .map(|owner| Owner::new(OwnerKind::Controller, format!("{} {}", owner.kind, owner.name)))
         .collect()
+}
+
+/// Operator Lifecycle Manager labels what it installs; its ownerReferences do not reach across namespaces.
+fn lifecycle_manager(workload: &Workload) -> Option<Owner> {
+    let labels = &workload.meta.labels;
+    let name = labels.get("olm.owner")?;
+    let kind = labels
+        .get("olm.owner.kind")
+        .map_or("ClusterServiceVersion", String::as_str);
+    Some(Owner::new(OwnerKind::Controller, format!("{kind} {name}")))
 }
 
 fn progressive(workload: &Workload) -> Option<Owner> {

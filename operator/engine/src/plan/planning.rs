@@ -49,6 +49,9 @@ pub fn plan(world: &Snapshot, evaluation: &Evaluation, limits: &Limits, now: Tim
         now,
     }
     .plan(&wanted);
+    if plan.changes.is_empty() && plan.disposition == Disposition::Ready {
+        return None; // Every container that fails is spared by an exception.
+    }
     debug_assert_eq!(super::lint(&plan, world), Vec::<String>::new(), "{plan:#?}");
     Some(plan)
 }

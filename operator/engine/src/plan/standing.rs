@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 
 use super::Held;
 use crate::model::{Kind, Pod, Workload};
+use crate::policy::SYSTEM_NAMESPACES;
 use crate::world::Snapshot;
-
-/// Namespaces of the cluster itself. Repairs there can take the cluster down, whatever a policy says.
-const SYSTEM_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// Node labels of nodes that are no machines: fields of the pod are ignored or refused there, with rules of their own.
 const VIRTUAL_NODE_LABELS: [(&str, &str); 2] = [

@@ -2,6 +2,7 @@
 
 mod building;
 mod hashing;
+mod policies;
 mod risks;
 mod routing;
 mod scene;

@@ -22,7 +22,7 @@ pub(super) fn ago(hours: i64) -> String {
 }
 
 /// One workload with its ReplicaSet and pods.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Scene {
     pub workload: Value,
     pub kind: Kind,

@@ -1,8 +1,9 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::building::{hardening, two_containers};
+use super::scene::{Scene, container};
 use super::{patched, plan_of};
-use crate::plan::{Held, dry_run_matches, with_annotation};
+use crate::plan::{Disposition, Held, dry_run_matches, with_annotation};
 
 /// Story 5: whatever the server would store besides the plan is found, and bookkeeping is not mistaken for it.
 #[test]
@@ -45,4 +46,31 @@ fn the_first_annotation_of_an_object_is_guarded_by_its_version() {
     assert_eq!(dry_run_matches(&plan, &object, &after), Ok(()));
     object["metadata"]["resourceVersion"] = json!("78");
     assert!(super::super::patch::patched(&object, &patch).is_err());
+}
+
+#[test]
+fn a_plan_that_cannot_be_recorded_or_shown_is_held() {
+    let names: Vec<String> = (0..66).map(|index| format!("container-{index}")).collect();
+    let containers: Vec<Value> = names.iter().map(|name| container(name)).collect();
+    let held = Scene::new().spec("containers", json!(containers)).held();
+    assert!(
+        matches!(&held[0], Held::Unclear { what } if what.contains("66 changes")),
+        "{held:?}"
+    );
+
+    let long = |index: usize| format!("{}-{index}", "c".repeat(60));
+    let containers: Vec<Value> = (0..63).map(|index| container(&long(index))).collect();
+    let held = Scene::new().spec("containers", json!(containers)).held();
+    assert!(
+        matches!(&held[0], Held::Irreversible { what } if what.contains("bytes")),
+        "{held:?}"
+    );
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_not_overwritten() {
+    let scene = Scene::new().annotation("hardening.ironside.dev/applied", r#"{"v": 9, "anything": true}"#);
+    assert!(matches!(&scene.held()[0], Held::Irreversible { what } if what.contains("newer")));
+    let broken = Scene::new().annotation("hardening.ironside.dev/applied", "{}");
+    assert_eq!(broken.plan().disposition, Disposition::Ready);
 }
