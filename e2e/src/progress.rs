@@ -116,9 +116,7 @@ impl Shared {
         let elapsed = spoken(self.began.elapsed());
         match (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed)) {
             (_, 0) => format!("{step} ({elapsed})"),
-            (done, total) => {
-                format!("{step}: {done} of {total} packages, {elapsed} (usually 5 minutes on two cores, only once)")
-            }
+            (done, total) => format!("{step}: {done} of {total} packages ({elapsed})"),
         }
     }
 }

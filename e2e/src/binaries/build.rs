@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 
 use super::{NODE_STAGES, PROGRAMS};
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 
 /// Everything after `go build` that decides what comes out.
 ///
@@ -41,13 +41,17 @@ pub(super) fn build(module: &Path, folder: &Path) -> Result<()> {
 
 fn compile(module: &Path, folder: &Path) -> Result<()> {
     let packages = PROGRAMS.map(|program| program.package);
-    let progress = Progress::start("downloading the sources of the control plane");
+    let names = PROGRAMS.map(|program| program.name).join(", ");
+    say(&format!(
+        "{names} are not built yet; this takes about five minutes on two cores, once"
+    ));
+    let progress = Progress::start("downloading their sources");
     run(Command::new("go").args(["mod", "download"]).current_dir(module))?;
     let dependencies = run(Command::new("go")
         .args(["list", "-deps"])
         .args(packages)
         .current_dir(module))?;
-    progress.enter("building etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl, kwok");
+    progress.enter("building the control plane");
     progress.expect(dependencies.lines().count());
 
     // `-v` names each package on standard error when its compilation starts; what Go's own cache has is not named.
