@@ -116,6 +116,16 @@ impl Tethered {
         let _ = self.wait_blocking(Duration::from_secs(10));
     }
 
+    /// An action that kills it, for somebody else to hold: it does not keep the program alive.
+    pub fn killer(&self) -> impl FnOnce() + Send + 'static {
+        let program = Arc::downgrade(&self.0);
+        move || {
+            if let Some(program) = program.upgrade() {
+                Self(program).kill();
+            }
+        }
+    }
+
     /// Waits until it ends.
     ///
     /// # Errors

@@ -37,6 +37,8 @@ pub(super) fn arguments(layout: &Layout, port: u16, etcd: &str) -> Vec<String> {
         format!("--audit-log-path={}", layout.audit_log().display()),
         // Written before the answer is sent: what a client saw is in the log.
         "--audit-log-mode=blocking".to_owned(),
+        // In megabytes. Beyond the default of 100 the log would be moved away, and requests with it.
+        "--audit-log-maxsize=100000".to_owned(),
     ];
     flags.extend(layout.emulated_version_flag());
     flags.extend(layout.options.apiserver_flags.iter().cloned());

@@ -245,8 +245,7 @@ impl Operator {
 
     /// The same as an action for [`Proxy::strike`].
     pub fn killer(&self) -> impl FnOnce() + Send + 'static {
-        let process = self.process.clone();
-        move || process.kill()
+        self.process.killer()
     }
 
     /// Asks it to end (SIGTERM) and returns how it did.
