@@ -23,6 +23,8 @@ pub struct Exposure {
     pub others: Vec<(String, PortSet)>,
     /// Sources that lose something, the wider first.
     pub loses: Vec<Place>,
+    /// Sources that lose nothing, because they have all that they had.
+    pub spared: Vec<Place>,
 }
 
 /// What becomes of each workload; workloads for which nothing changes are left out.
@@ -80,15 +82,19 @@ fn exposure(universe: &Universe, workload: &ObjectRef, target: usize, before: &R
             })
         })
         .collect();
-    let loses = [Place::Outside, Place::Node, Place::Elsewhere, Place::Here];
-    let loses = loses
-        .into_iter()
-        .filter(|place| {
-            universe
-                .beyond(before, after)
-                .any(|edge| edge.target == target && universe.classes[edge.class].place == *place)
-        })
-        .collect();
+    let is_other = |class: usize| {
+        !universe.classes[class]
+            .sources
+            .iter()
+            .any(|source| is_pod_of(source, own))
+    };
+    let places = [Place::Outside, Place::Node, Place::Elsewhere, Place::Here].into_iter();
+    let there = places.filter(|place| classes().any(|(i, class)| class.place == *place && is_other(i)));
+    let (loses, spared) = there.partition(|place| {
+        universe
+            .beyond(before, after)
+            .any(|edge| edge.target == target && universe.classes[edge.class].place == *place)
+    });
     Exposure {
         workload: workload.clone(),
         everyone,
@@ -96,6 +102,7 @@ fn exposure(universe: &Universe, workload: &ObjectRef, target: usize, before: &R
         itself,
         others,
         loses,
+        spared,
     }
 }
 
@@ -140,7 +147,10 @@ impl fmt::Display for Exposure {
             [] => f.write_str("nothing stays open")?,
             open => write!(f, "stays open: {}", open.join("; "))?,
         }
+        if self.spared.is_empty() {
+            return f.write_str(". Everything else is cut");
+        }
         let loses: Vec<&str> = self.loses.iter().map(|place| place.as_str()).collect();
-        write!(f, ". The rest is cut for {}", loses.join(", "))
+        write!(f, ". Everything else is cut for {}", loses.join(", "))
     }
 }

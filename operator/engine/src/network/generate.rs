@@ -209,7 +209,12 @@ pub fn both(a: &LabelSelector, b: &LabelSelector) -> LabelSelector {
 
 fn allow_name(to: &LabelSelector) -> String {
     let naming = NAMING_LABELS.iter().find_map(|label| to.match_labels.get(*label));
-    let readable = naming.or_else(|| to.match_labels.values().next());
+    // A label that is only set or not says more by its key.
+    let telling = |(key, value): (&'_ String, &'_ String)| match value.as_str() {
+        "" | "true" => key.rsplit('/').next().unwrap_or(key).to_owned(),
+        value => value.to_owned(),
+    };
+    let readable = naming.cloned().or_else(|| to.match_labels.iter().next().map(telling));
     let slug: String = match readable {
         Some(value) => value
             .chars()

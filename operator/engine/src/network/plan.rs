@@ -149,13 +149,14 @@ pub fn plan_namespace(
     let (steps, start) = steps(&decision, &stage, &live, &wanted, &opening, !blind.is_empty());
     let before = stage.now(Blocks::Least);
     let after = stage.with(&wanted, Blocks::Least);
-    let (risk, risk_reasons) = risk(world, shard);
+    let uncovered = uncovered(&endpoints);
+    let (risk, risk_reasons) = risk(world, shard, &uncovered);
     Some(NetworkPlan {
         hash: hash(namespace, &wanted, risk),
         namespace: ObjectRef::new(Kind::Namespace, "", namespace),
         uid: object.metadata.uid.clone(),
         exposures: exposures(&stage.universe, &before, &after),
-        uncovered: uncovered(&endpoints),
+        uncovered,
         intruders: live.iter().filter_map(|policy| intruder(policy)).collect(),
         preview: !settings.enforce,
         disposition: if held.is_empty() {
@@ -288,13 +289,23 @@ fn hold_reason(hold: &restore::Hold) -> Held {
     }
 }
 
-fn risk(world: &Snapshot, shard: &Shard) -> (Risk, Vec<String>) {
+fn risk(world: &Snapshot, shard: &Shard, uncovered: &[ObjectRef]) -> (Risk, Vec<String>) {
     let mut reasons = vec![
         "connections that nothing declares are cut: no traffic was observed".to_owned(),
         "whether the network plugin enforces NetworkPolicies is not known: where it does not, nothing changes until one that does is installed"
             .to_owned(),
         "HTTPRoutes and network policies of other API groups are not read".to_owned(),
     ];
+    if !uncovered.is_empty() {
+        let on_nodes: Vec<String> = uncovered
+            .iter()
+            .map(|workload| format!("{} {}", workload.kind, workload.name))
+            .collect();
+        reasons.push(format!(
+            "{} use the node's network: no policy covers them, and what pods of the namespace need is left open to everyone because of them",
+            on_nodes.join(", ")
+        ));
+    }
     let run_by_others: BTreeSet<String> = shard
         .workloads
         .values()
