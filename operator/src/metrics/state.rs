@@ -1,0 +1,522 @@
+//! Gauges, computed from the latest view at scrape time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ironside_crds::Phase;
+use ironside_engine::controls::{Component, Framework, Threat};
+use ironside_engine::plan::Disposition;
+use ironside_engine::policy::PolicyId;
+use jiff::{SignedDuration, Timestamp};
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use tokio::sync::watch;
+
+use super::family::{Definition, Family, sample};
+use super::findings::{FINDINGS, MOST_SERIES, findings};
+use super::happenings::Happenings;
+use crate::cluster::permissions::Missing;
+use crate::cluster::requests::RequestCounts;
+use crate::cluster::{Leadership, Standing, Watches};
+use crate::reconcile::score::Dimension;
+use crate::reconcile::{View, Views};
+use crate::report::facts::target_of;
+
+const BUILD_INFO: Definition = Definition {
+    name: "ironside_build_info",
+    help: "The running version.",
+    labels: &["version"],
+};
+const LEADER: Definition = Definition {
+    name: "ironside_leader",
+    help: "1 while this process leads and writes.",
+    labels: &[],
+};
+const POLICY_INFO: Definition = Definition {
+    name: "ironside_policy_info",
+    help: "1 for each policy, with its mode. Policies of a namespace are named namespace/name.",
+    labels: &["policy", "mode"],
+};
+const POLICY_CONDITION: Definition = Definition {
+    name: "ironside_policy_condition",
+    help: "1 for the status that a condition of a policy has, 0 for the others.",
+    labels: &["policy", "type", "status"],
+};
+const SCORE: Definition = Definition {
+    name: "ironside_compliance_score_ratio",
+    help: "Passed of passed and failed objects over all controls, weighted by severity.",
+    labels: &["policy"],
+};
+const COVERAGE: Definition = Definition {
+    name: "ironside_coverage_ratio",
+    help: "What could be looked at of what should have been.",
+    labels: &["policy"],
+};
+const CONTROLS: Definition = Definition {
+    name: "ironside_controls",
+    help: "Controls by result for each component, threat and framework.",
+    labels: &["policy", "dimension", "value", "result"],
+};
+const LAST_SCAN: Definition = Definition {
+    name: "ironside_last_scan_timestamp_seconds",
+    help: "The moment that results are about: now while all watches work, else when the first of them stopped working.",
+    labels: &[],
+};
+const PENDING: Definition = Definition {
+    name: "ironside_remediations_pending",
+    help: "Repairs that are planned and wait, by risk.",
+    labels: &["risk"],
+};
+const REMEDIATIONS: Definition = Definition {
+    name: "ironside_remediations",
+    help: "Repairs on record, by phase.",
+    labels: &["phase"],
+};
+const PLANS_HELD: Definition = Definition {
+    name: "ironside_plans_held",
+    help: "Plans that are shown and not done, by reason.",
+    labels: &["reason"],
+};
+const EXCEPTIONS: Definition = Definition {
+    name: "ironside_exceptions",
+    help: "Exceptions by state: active, expiring (within seven days), expired, unused.",
+    labels: &["state"],
+};
+const EXCEPTION_EXPIRY: Definition = Definition {
+    name: "ironside_exception_expiry_timestamp_seconds",
+    help: "When the next exception ends.",
+    labels: &[],
+};
+const PAUSED: Definition = Definition {
+    name: "ironside_paused",
+    help: "1 while `ironside pause` keeps all repairs from starting.",
+    labels: &[],
+};
+const APPROVAL_GUARDED: Definition = Definition {
+    name: "ironside_approval_guarded",
+    help: "1 while admission lets only approvers decide on repairs.",
+    labels: &[],
+};
+const UNREADABLE: Definition = Definition {
+    name: "ironside_unreadable_objects",
+    help: "Objects that exist and cannot be read, by kind.",
+    labels: &["kind"],
+};
+const WATCH_RESTARTS: Definition = Definition {
+    name: "ironside_watch_restarts_total",
+    help: "Failed requests of watches, by kind.",
+    labels: &["kind"],
+};
+const WATCH_SILENCE: Definition = Definition {
+    name: "ironside_watch_silence_seconds",
+    help: "Time since a watch heard anything, by kind; the longest over all namespaces. About a minute is normal.",
+    labels: &["kind"],
+};
+const WATCH_STANDING: Definition = Definition {
+    name: "ironside_watches",
+    help: "Watches by kind and standing.",
+    labels: &["kind", "standing"],
+};
+const API_REQUESTS: Definition = Definition {
+    name: "ironside_api_requests_total",
+    help: "Requests to the API server by verb and HTTP status; code 0 means that no answer came.",
+    labels: &["verb", "code"],
+};
+const PERMISSION_DENIED: Definition = Definition {
+    name: "ironside_permission_denied",
+    help: "1 for each right that enabled controls need and the operator does not have.",
+    labels: &["resource", "verb"],
+};
+
+/// Every definition of this module.
+pub const DEFINITIONS: [&Definition; 22] = [
+    &BUILD_INFO,
+    &LEADER,
+    &POLICY_INFO,
+    &POLICY_CONDITION,
+    &SCORE,
+    &COVERAGE,
+    &CONTROLS,
+    &FINDINGS,
+    &LAST_SCAN,
+    &PENDING,
+    &REMEDIATIONS,
+    &PLANS_HELD,
+    &EXCEPTIONS,
+    &EXCEPTION_EXPIRY,
+    &PAUSED,
+    &APPROVAL_GUARDED,
+    &UNREADABLE,
+    &WATCH_RESTARTS,
+    &WATCH_SILENCE,
+    &WATCH_STANDING,
+    &API_REQUESTS,
+    &PERMISSION_DENIED,
+];
+
+/// An exception that ends within this time is about to expire.
+const EXPIRING: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// What the gauges are computed from.
+pub struct State {
+    /// The latest view.
+    pub views: Views,
+    /// The watches.
+    pub watches: Watches,
+    /// Whether this process leads.
+    pub leadership: Leadership,
+    /// Requests so far.
+    pub requests: Arc<RequestCounts>,
+    /// Rights that are missing.
+    pub missing: watch::Receiver<Arc<Missing>>,
+    /// Where series are counted that did not fit.
+    pub happenings: Arc<Happenings>,
+    /// Descriptors of everything above.
+    pub descs: Vec<Desc>,
+}
+
+/// The descriptors of all gauges.
+pub fn descs() -> prometheus::Result<Vec<Desc>> {
+    DEFINITIONS.iter().map(|definition| definition.desc()).collect()
+}
+
+impl Collector for State {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descs.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let view = self.views.latest();
+        let now = Timestamp::now();
+        let mut families = vec![build_info(), Family::single(&LEADER, flag(self.leadership.leads()))];
+        families.extend(self.watches());
+        families.push(self.requests());
+        families.push(self.permissions(&view));
+        families.push(Family::single(
+            &PAUSED,
+            flag(view.declared.pause.is_some_and(|pause| pause.is_active(now))),
+        ));
+        families.push(Family::single(
+            &APPROVAL_GUARDED,
+            flag(view.declared.approval_guarded()),
+        ));
+        families.push(unreadable(&view));
+        if view.judged_at.is_some() {
+            let (findings, dropped) = findings(&view.results, policy_label, MOST_SERIES);
+            self.happenings.series_dropped(dropped);
+            families.push(findings);
+            families.push(last_scan(&view, now));
+            families.extend(policies(&view));
+            families.extend(repairs(&view));
+            families.extend(exceptions(&view, now));
+        }
+        families.into_iter().filter_map(Family::finish).collect()
+    }
+}
+
+impl State {
+    fn watches(&self) -> [Family; 3] {
+        let now = Instant::now();
+        let mut restarts: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut silence: BTreeMap<&str, f64> = BTreeMap::new();
+        let mut standings: BTreeMap<(&str, Standing), u64> = BTreeMap::new();
+        for watch in self.watches.iter() {
+            let kind = watch.source.kind();
+            let health = watch.health.lock();
+            *restarts.entry(kind).or_default() += health.restarts();
+            let longest = silence.entry(kind).or_default();
+            *longest = longest.max(health.silence(now).as_secs_f64());
+            for standing in Standing::ALL {
+                *standings.entry((kind, standing)).or_default() += u64::from(standing == health.standing());
+            }
+        }
+        let mut families = [
+            Family::of(&WATCH_RESTARTS),
+            Family::of(&WATCH_SILENCE),
+            Family::of(&WATCH_STANDING),
+        ];
+        for (kind, count) in restarts {
+            families[0].add([kind], sample(count));
+        }
+        for (kind, seconds) in silence {
+            families[1].add([kind], seconds);
+        }
+        for ((kind, standing), count) in standings {
+            families[2].add([kind, standing.as_str()], sample(count));
+        }
+        families
+    }
+
+    fn requests(&self) -> Family {
+        let mut family = Family::of(&API_REQUESTS);
+        for ((verb, code), count) in self.requests.read() {
+            family.add([verb, &code.to_string()], sample(count));
+        }
+        family
+    }
+
+    fn permissions(&self, view: &View) -> Family {
+        let mut family = Family::of(&PERMISSION_DENIED);
+        let mut denied: BTreeMap<(String, &str), f64> = BTreeMap::new();
+        for (source, _) in view.standings.denied() {
+            denied.insert((source.resource().into_owned(), "watch"), 1.0);
+        }
+        for right in self.missing.borrow().values().flatten() {
+            let resource = match right.group {
+                "" => right.resource.to_owned(),
+                group => format!("{}.{group}", right.resource),
+            };
+            denied.insert((resource, right.verb), 1.0);
+        }
+        for ((resource, verb), value) in denied {
+            family.add([&resource, verb], value);
+        }
+        family
+    }
+
+    #[cfg(test)]
+    pub(crate) fn for_tests(views: Views, happenings: &Arc<Happenings>) -> Self {
+        Self {
+            views,
+            watches: Watches::default(),
+            leadership: Leadership::default(),
+            requests: Arc::default(),
+            missing: watch::channel(Arc::default()).1,
+            happenings: Arc::clone(happenings),
+            descs: descs().unwrap(),
+        }
+    }
+}
+
+/// `baseline`, `shop/team`: no object of Kubernetes has a slash in its name, so the two kinds cannot be confused.
+pub fn policy_label(policy: &PolicyId) -> String {
+    match &policy.namespace {
+        None => policy.name.to_string(),
+        Some(namespace) => format!("{namespace}/{}", policy.name),
+    }
+}
+
+fn build_info() -> Family {
+    let mut family = Family::of(&BUILD_INFO);
+    family.add([env!("CARGO_PKG_VERSION")], 1.0);
+    family
+}
+
+const fn flag(value: bool) -> f64 {
+    if value { 1.0 } else { 0.0 }
+}
+
+fn last_scan(view: &View, now: Timestamp) -> Family {
+    let broken = view
+        .standings
+        .since()
+        .filter(|(.., standing, _)| *standing == Standing::Interrupted)
+        .map(|(.., since)| since)
+        .min();
+    let mut family = Family::of(&LAST_SCAN);
+    family.add([], seconds(broken.unwrap_or(now)));
+    family
+}
+
+#[allow(clippy::cast_precision_loss)] // seconds since 1970 stay far below 2^52
+fn seconds(time: Timestamp) -> f64 {
+    time.as_second() as f64
+}
+
+fn policies(view: &View) -> Vec<Family> {
+    let scores = view.scores();
+    let mut info = Family::of(&POLICY_INFO);
+    let mut condition = Family::of(&POLICY_CONDITION);
+    let mut score = Family::of(&SCORE);
+    let mut coverage = Family::of(&COVERAGE);
+    let mut controls = Family::of(&CONTROLS);
+    for (id, policy) in view.declared.policies.iter() {
+        let label = policy_label(id);
+        let mode = ironside_engine::policy::Mode::from(policy.spec().mode);
+        info.add([&label, mode.as_str()], 1.0);
+        for known in policy.status().into_iter().flat_map(|status| &status.conditions) {
+            for (status, name) in STATUSES {
+                condition.add([&label, &known.type_, name], flag(known.status == status));
+            }
+        }
+        let Some(of_policy) = scores.get(id) else { continue };
+        if let Some(ratio) = of_policy.ratio() {
+            score.add([&label], ratio);
+        }
+        if let Some(ratio) = of_policy.coverage_ratio() {
+            coverage.add([&label], ratio);
+        }
+        for dimension in dimensions() {
+            for (result, count) in of_policy.results(Some(dimension)) {
+                let (name, value) = dimension.labels();
+                controls.add([&label, name, value, result.as_str()], f64::from(count));
+            }
+        }
+    }
+    vec![info, condition, score, coverage, controls]
+}
+
+const STATUSES: [(ironside_crds::ConditionStatus, &str); 3] = [
+    (ironside_crds::ConditionStatus::True, "True"),
+    (ironside_crds::ConditionStatus::False, "False"),
+    (ironside_crds::ConditionStatus::Unknown, "Unknown"),
+];
+
+fn dimensions() -> impl Iterator<Item = Dimension> {
+    let frameworks = [
+        Framework::NsaCisa,
+        Framework::PssBaseline,
+        Framework::PssRestricted,
+        Framework::Cis,
+        Framework::Kubescape,
+        Framework::Trivy,
+        Framework::Mitre,
+    ];
+    let components = Component::ALL.into_iter().map(Dimension::Component);
+    let threats = Threat::ALL.into_iter().map(Dimension::Threat);
+    components.chain(threats).chain(frameworks.map(Dimension::Framework))
+}
+
+fn repairs(view: &View) -> Vec<Family> {
+    let mut phases: BTreeMap<String, u64> = PHASES.iter().map(|phase| (format!("{phase:?}"), 0)).collect();
+    let mut pending: BTreeMap<&str, u64> = BTreeMap::from([("Low", 0), ("Medium", 0), ("High", 0)]);
+    let mut held: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut on_record = std::collections::BTreeSet::new();
+    for remediation in view.declared.remediations.values() {
+        let status = remediation.status.as_ref();
+        let phase = status.and_then(|status| status.phase).unwrap_or_default();
+        *phases.entry(format!("{phase:?}")).or_default() += 1;
+        let plan = status.and_then(|status| status.plan.as_ref());
+        if let (Phase::Pending, Some(plan)) = (phase, plan) {
+            *pending.entry(risk(plan.risk)).or_default() += 1;
+        }
+        on_record.extend(target_of(remediation));
+    }
+    for (target, outcome) in view.results.outcomes() {
+        let Some(plan) = &outcome.plan else { continue };
+        match &plan.disposition {
+            Disposition::Ready if !on_record.contains(target) => *pending.entry(plan.risk.as_str()).or_default() += 1,
+            Disposition::Ready => {}
+            Disposition::Held(reasons) => {
+                if let Some(reason) = reasons.first() {
+                    *held.entry(reason.reason()).or_default() += 1;
+                }
+            }
+            Disposition::NotRepairable(_) => *held.entry("NotRepairable").or_default() += 1,
+        }
+    }
+    let mut families = vec![Family::of(&REMEDIATIONS), Family::of(&PENDING), Family::of(&PLANS_HELD)];
+    for (phase, count) in phases {
+        families[0].add([&phase], sample(count));
+    }
+    for (risk, count) in pending {
+        families[1].add([risk], sample(count));
+    }
+    for (reason, count) in held {
+        families[2].add([reason], sample(count));
+    }
+    families
+}
+
+const PHASES: [Phase; 12] = [
+    Phase::Pending,
+    Phase::Held,
+    Phase::Applying,
+    Phase::Verifying,
+    Phase::Probation,
+    Phase::RollingBack,
+    Phase::RolledBack,
+    Phase::RollbackFailed,
+    Phase::Succeeded,
+    Phase::Reverting,
+    Phase::Reverted,
+    Phase::Closed,
+];
+
+const fn risk(risk: ironside_crds::Risk) -> &'static str {
+    match risk {
+        ironside_crds::Risk::Low => "Low",
+        ironside_crds::Risk::Medium => "Medium",
+        ironside_crds::Risk::High => "High",
+    }
+}
+
+fn exceptions(view: &View, now: Timestamp) -> Vec<Family> {
+    let evaluations = view.results.outcomes().map(|(_, outcome)| &outcome.evaluation);
+    let states = view.exceptions.states(&view.policies, &view.world, evaluations, now);
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::from([
+        ("active", 0),
+        ("expiring", 0),
+        ("expired", 0),
+        ("unused", 0),
+        ("ineffective", 0),
+    ]);
+    let mut next: Option<Timestamp> = None;
+    for state in states.values() {
+        let ends_soon = state
+            .effective_until
+            .is_some_and(|until| until.duration_since(now) < EXPIRING);
+        let name = match (state.effective, state.reason) {
+            (true, _) if ends_soon => "expiring",
+            (true, _) => "active",
+            (false, "Expired") => "expired",
+            (false, "NoMatch") => "unused",
+            (false, _) => "ineffective",
+        };
+        *counts.entry(name).or_default() += 1;
+        next = [next, state.effective_until.filter(|_| state.effective)]
+            .into_iter()
+            .flatten()
+            .min();
+    }
+    let mut family = Family::of(&EXCEPTIONS);
+    for (state, count) in counts {
+        family.add([state], sample(count));
+    }
+    let mut expiry = Family::of(&EXCEPTION_EXPIRY);
+    if let Some(next) = next {
+        expiry.add([], seconds(next));
+    }
+    vec![family, expiry]
+}
+
+fn unreadable(view: &View) -> Family {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for object in view.world.unreadable.keys() {
+        *counts.entry(object.kind.name()).or_default() += 1;
+    }
+    for (source, _) in view.declared.unreadable.keys() {
+        *counts.entry(source.kind()).or_default() += 1;
+    }
+    let mut family = Family::of(&UNREADABLE);
+    for (kind, count) in counts {
+        family.add([kind], sample(count));
+    }
+    family
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_labels_follow_the_conventions() {
+        for definition in DEFINITIONS {
+            assert!(definition.name.starts_with("ironside_"), "{}", definition.name);
+            assert!(definition.help.ends_with('.'), "{}", definition.name);
+            for label in definition.labels {
+                let renamed_by_prometheus = [
+                    "namespace",
+                    "pod",
+                    "job",
+                    "instance",
+                    "container",
+                    "service",
+                    "endpoint",
+                ];
+                assert!(!renamed_by_prometheus.contains(label), "{}: {label}", definition.name);
+            }
+        }
+    }
+}

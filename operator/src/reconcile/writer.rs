@@ -1,0 +1,518 @@
+//! The one task that owns the world. Takes what the watches saw, judges what that touches, publishes what follows.
+//!
+//! Synchronous between two batches: no lock, no waiting, so a view is always consistent. Nothing is judged before every watch had its first answer (or
+//! [`FIRST_LOOK`] has passed): half a world would give wrong verdicts, not early ones.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ironside_engine::evaluate::Evaluator;
+use ironside_engine::model::{Kind, ObjectRef};
+use ironside_engine::policy::{ExceptionSet, Pause, PolicySet};
+use ironside_engine::world::{Delta, Object, Snapshot, World};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::judge::{Bench, drift};
+use super::standings::gap;
+use super::{Declared, Dirty, Exception, Feed, Outcome, Policy, Results, Standings, View};
+use crate::cluster::item::Item;
+use crate::cluster::watch::Scope;
+use crate::cluster::{Message, Seen, Source, Standing};
+use crate::metrics::happenings::{Happenings, actor_class};
+use crate::report::event::{self, Event, EventReason, Reporter};
+
+/// After this time judging starts with what there is: one kind that cannot be listed must not blind us to all others. It is a gap then.
+const FIRST_LOOK: Duration = Duration::from_mins(1);
+
+/// Changes taken in at once.
+const BATCH: usize = 1024;
+
+/// The single writer.
+#[derive(Debug)]
+pub struct Writer {
+    own_namespace: String,
+    world: World,
+    snapshot: Arc<Snapshot>,
+    declared: Declared,
+    policies: Arc<PolicySet>,
+    exceptions: Arc<ExceptionSet>,
+    evaluator: Evaluator,
+    results: Results,
+    standings: Standings,
+    complete: bool,
+    judged_at: Option<Timestamp>,
+    started: Instant,
+    feed: Feed,
+    happenings: Arc<Happenings>,
+    reporter: Reporter,
+}
+
+/// What a batch of changes calls for.
+#[derive(Debug, Default)]
+struct Agenda {
+    /// Policies have to be compiled again, and everything judged.
+    policies: bool,
+    /// Exceptions have to be compiled again, and everything judged.
+    exceptions: bool,
+    /// Something else changed that a view shows.
+    view: bool,
+    remediations: BTreeSet<super::declared::Key>,
+}
+
+impl Writer {
+    /// A writer for a cluster whose API server has this minor version, fed by these watches.
+    pub fn new(
+        own_namespace: &str,
+        minor: u32,
+        watches: impl IntoIterator<Item = (Source, Scope)>,
+        feed: Feed,
+        happenings: Arc<Happenings>,
+        reporter: Reporter,
+    ) -> Self {
+        Self {
+            own_namespace: own_namespace.to_owned(),
+            world: World::new(minor),
+            snapshot: Arc::default(),
+            declared: Declared::default(),
+            policies: Arc::default(),
+            exceptions: Arc::default(),
+            evaluator: Evaluator::default(),
+            results: Results::default(),
+            standings: Standings::starting(watches, Timestamp::now()),
+            complete: false,
+            judged_at: None,
+            started: Instant::now(),
+            feed,
+            happenings,
+            reporter,
+        }
+    }
+
+    /// Works until `stop`, or until all watches are gone.
+    pub async fn run(mut self, mut messages: mpsc::Receiver<Message>, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let wake = self.next_wake(Timestamp::now());
+            tokio::select! {
+                () = stop.cancelled() => return,
+                received = messages.recv_many(&mut batch, BATCH) => {
+                    if received == 0 {
+                        return;
+                    }
+                }
+                () = tokio::time::sleep(wake) => {}
+            }
+            self.step(batch.drain(..), Timestamp::now());
+        }
+    }
+
+    /// Takes a batch in and publishes what follows.
+    pub fn step(&mut self, messages: impl IntoIterator<Item = Message>, now: Timestamp) {
+        let began = Instant::now();
+        let mut agenda = Agenda::default();
+        for message in messages {
+            self.absorb(message, &mut agenda, now);
+        }
+        self.look_around(&mut agenda);
+        if !self.complete {
+            if agenda.view {
+                self.publish(&Dirty::default());
+            }
+            return;
+        }
+        self.compile(&agenda);
+        let passed = self.judged_at.is_some_and(|before| self.something_ended(before, now));
+        let everything = agenda.policies || agenda.exceptions || passed || self.judged_at.is_none();
+        let (snapshot, dirty) = self.world.drain();
+        self.snapshot = snapshot;
+        let bench = Bench {
+            world: Arc::clone(&self.snapshot),
+            policies: Arc::clone(&self.policies),
+            exceptions: Arc::clone(&self.exceptions),
+            now,
+        };
+        let targets = if everything {
+            self.everything(&bench, dirty)
+        } else {
+            dirty
+        };
+        if targets.is_empty() && !agenda.view && agenda.remediations.is_empty() {
+            return;
+        }
+        self.judge(&bench, &targets, everything);
+        if everything {
+            self.judged_at = Some(now);
+            self.happenings.scanned(began.elapsed());
+        }
+        self.publish(&Dirty {
+            targets,
+            remediations: agenda.remediations,
+        });
+        self.happenings.reconciled(began.elapsed());
+    }
+
+    fn absorb(&mut self, message: Message, agenda: &mut Agenda, now: Timestamp) {
+        let Message { source, scope, seen } = message;
+        match &seen {
+            Seen::Standing(standing) => {
+                agenda.view |= self.standings.set(source, &scope, *standing, now);
+                self.hide(source, &scope, *standing);
+            }
+            Seen::Replaced(_) => agenda.view |= self.standings.set(source, &scope, Standing::Live, now),
+            Seen::Applied(_) | Seen::Deleted { .. } => {}
+        }
+        if let Source::Cluster(kind) = source {
+            if let Some(delta) = delta(kind, &scope, seen) {
+                self.world.apply(delta);
+            }
+            return;
+        }
+        let touched = self.declared.absorb(source, scope.as_deref(), seen);
+        agenda.policies |= touched.policies;
+        agenda.exceptions |= touched.exceptions;
+        agenda.view |= touched.other;
+        agenda.remediations.extend(touched.remediations);
+    }
+
+    /// A kind that cannot be read makes what was seen of it unknown.
+    fn hide(&mut self, source: Source, scope: &Scope, standing: Standing) {
+        if let (Source::Cluster(kind), Some(gap)) = (source, gap(source, scope, standing)) {
+            self.world.apply(Delta::Unavailable {
+                kind,
+                namespace: scope.as_deref().map(str::to_owned),
+                gap,
+            });
+        }
+    }
+
+    /// Whether enough was seen to start judging.
+    fn look_around(&mut self, agenda: &mut Agenda) {
+        if self.complete || !(self.standings.settled() || self.started.elapsed() >= FIRST_LOOK) {
+            return;
+        }
+        self.complete = true;
+        agenda.view = true;
+        let late: Vec<(Source, Scope)> = self
+            .standings
+            .iter()
+            .filter(|(.., standing)| *standing == Standing::Starting)
+            .map(|(source, scope, _)| (source, scope.clone()))
+            .collect();
+        for (source, scope) in late {
+            tracing::warn!(%source, "not read yet; what depends on it is unknown until then");
+            self.hide(source, &scope, Standing::Starting);
+        }
+        tracing::info!(
+            seconds = self.started.elapsed().as_secs_f64(),
+            "everything was looked at once"
+        );
+    }
+
+    fn compile(&mut self, agenda: &Agenda) {
+        let first = self.judged_at.is_none();
+        if agenda.policies || first {
+            let mut cluster = Vec::new();
+            let mut namespaced = Vec::new();
+            for policy in self.declared.policies.values() {
+                match &**policy {
+                    Policy::Cluster(policy) => cluster.push((**policy).clone()),
+                    Policy::Namespaced(policy) => namespaced.push((**policy).clone()),
+                }
+            }
+            self.policies = Arc::new(PolicySet::compile(&cluster, &namespaced, &self.own_namespace));
+        }
+        if agenda.exceptions || first {
+            let mut cluster = Vec::new();
+            let mut namespaced = Vec::new();
+            for exception in self.declared.exceptions.values() {
+                match &**exception {
+                    Exception::Cluster(exception) => cluster.push((**exception).clone()),
+                    Exception::Namespaced(exception) => namespaced.push((**exception).clone()),
+                }
+            }
+            self.exceptions = Arc::new(ExceptionSet::compile(&cluster, &namespaced));
+        }
+    }
+
+    /// Everything that is or was judged.
+    fn everything(&self, bench: &Bench, mut targets: BTreeSet<ObjectRef>) -> BTreeSet<ObjectRef> {
+        targets.extend(bench.world.targets());
+        targets.extend(self.results.outcomes().map(|(target, _)| target.clone()));
+        targets
+    }
+
+    fn judge(&mut self, bench: &Bench, targets: &BTreeSet<ObjectRef>, everything: bool) {
+        let mut news = Vec::with_capacity(targets.len());
+        let mut kinds = std::collections::BTreeMap::<Kind, u64>::new();
+        for target in targets {
+            let judged = bench.judge(&mut self.evaluator, target);
+            *kinds.entry(target.kind).or_default() += 1;
+            if judged.panicked {
+                self.happenings.panicked();
+            }
+            // A verdict that turned because a policy changed is not drift.
+            if !everything && let (Some(before), Some(after)) = (self.results.get(target), &judged.outcome) {
+                self.tell_drift(bench, before, after);
+            }
+            news.push((target.clone(), judged.outcome));
+        }
+        self.results.update(news);
+        for (kind, count) in kinds {
+            self.happenings.evaluated(kind.name(), count);
+        }
+    }
+
+    fn tell_drift(&self, bench: &Bench, before: &Outcome, after: &Outcome) {
+        let mut controls = Vec::new();
+        let mut actor = None;
+        for finding in drift(before, after) {
+            let owner = finding.evidence.iter().find_map(|evidence| evidence.owner.as_ref());
+            let manager = owner.map(|owner| owner.manager.as_str());
+            self.happenings
+                .drifted(finding.control.id.as_str(), actor_class(manager));
+            controls.push(format!("{} ({})", finding.control.id, finding.control.title));
+            actor = actor.or(manager);
+        }
+        if controls.is_empty() {
+            return;
+        }
+        let target = &after.evaluation.target;
+        let by = actor.map_or_else(String::new, |manager| format!("; last written by {manager}"));
+        tracing::info!(%target, controls = controls.join(", "), actor, "drift");
+        let uid = bench.world.workload(target).map(|workload| workload.meta.uid.clone());
+        self.reporter.report(Event {
+            reason: EventReason::DriftDetected,
+            regarding: event::reference(target, uid.as_deref().unwrap_or_default()),
+            related: None,
+            note: format!("passed before and fails now: {}{by}", controls.join(", ")),
+        });
+    }
+
+    fn publish(&self, dirty: &Dirty) {
+        let view = View {
+            world: Arc::clone(&self.snapshot),
+            declared: self.declared.clone(),
+            policies: Arc::clone(&self.policies),
+            exceptions: Arc::clone(&self.exceptions),
+            results: self.results.clone(),
+            standings: self.standings.clone(),
+            complete: self.complete,
+            judged_at: self.judged_at,
+        };
+        self.feed.publish(Arc::new(view), dirty);
+    }
+
+    /// Moments at which something declared ends: exceptions and pauses.
+    fn endings(&self) -> impl Iterator<Item = Timestamp> {
+        let exceptions = self.declared.exceptions.values();
+        let pauses = self.declared.policies.values().map(|policy| policy.pause());
+        let ends = exceptions.filter_map(|exception| exception.spec().expires_at.map(Timestamp::from));
+        ends.chain(pauses.chain([self.declared.pause]).filter_map(|pause| match pause {
+            Some(Pause::Until(until)) => Some(until),
+            _ => None,
+        }))
+    }
+
+    fn something_ended(&self, before: Timestamp, now: Timestamp) -> bool {
+        self.endings().any(|end| before < end && end <= now)
+    }
+
+    /// How long to sleep if nothing is seen.
+    fn next_wake(&self, now: Timestamp) -> Duration {
+        if !self.complete {
+            return FIRST_LOOK
+                .saturating_sub(self.started.elapsed())
+                .max(Duration::from_millis(10));
+        }
+        let judged = self.judged_at.unwrap_or(now);
+        self.endings()
+            .filter(|end| *end > judged)
+            .min()
+            .map_or(Duration::MAX, |end| {
+                Duration::try_from(end.duration_since(now)).unwrap_or_default()
+            })
+            .clamp(Duration::from_millis(10), Duration::from_hours(1))
+    }
+}
+
+/// What the world has to be told.
+fn delta(kind: Kind, scope: &Scope, seen: Seen) -> Option<Delta> {
+    let object = |item: Result<Item, crate::cluster::item::Unreadable>| match item {
+        Ok(Item::Object(object)) => Some(*object),
+        Ok(_) => None,
+        Err(unreadable) => {
+            let reference = ObjectRef::new(kind, &unreadable.namespace, &unreadable.name);
+            tracing::warn!(object = %reference, error = unreadable.reason, "cannot be read; it counts as unknown");
+            Some(Object::Unreadable(reference, unreadable.reason))
+        }
+    };
+    Some(match seen {
+        Seen::Replaced(items) => Delta::Replace {
+            kind,
+            namespace: scope.as_deref().map(str::to_owned),
+            objects: items.into_iter().filter_map(object).collect(),
+        },
+        Seen::Applied(item) => Delta::Apply(object(*item)?),
+        Seen::Deleted { namespace, name } => Delta::Delete(ObjectRef::new(kind, &namespace, &name)),
+        Seen::Standing(_) => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ironside_crds::{HardeningPolicy, HardeningPolicySpec};
+    use ironside_engine::controls::Verdict;
+    use serde_json::json;
+
+    use super::*;
+    use crate::cluster::item::Unreadable;
+    use crate::reconcile::Views;
+
+    struct Scene {
+        writer: Writer,
+        views: Views,
+        events: mpsc::Receiver<Event>,
+    }
+
+    /// A writer whose watches have all seen an empty cluster with one namespace and one policy in it.
+    fn scene() -> Scene {
+        let (feed, views) = Feed::new();
+        let (reporter, events) = Reporter::new();
+        let watches: Vec<(Source, Scope)> = Source::all().into_iter().map(|source| (source, None)).collect();
+        let happenings = Arc::new(Happenings::new().unwrap());
+        let mut writer = Writer::new("ironside-system", 37, watches.clone(), feed, happenings, reporter);
+        let now = Timestamp::UNIX_EPOCH;
+        writer.step(
+            watches.iter().skip(1).map(|(source, _)| replaced(*source, Vec::new())),
+            now,
+        );
+        assert!(!views.latest().complete, "one watch has seen nothing yet");
+        let shop = json!({"metadata": {"name": "shop"}});
+        writer.step(
+            [replaced(
+                Source::Cluster(Kind::Namespace),
+                vec![object(Kind::Namespace, shop)],
+            )],
+            now,
+        );
+        let mut policy = HardeningPolicy::new("team", HardeningPolicySpec::default());
+        policy.metadata.namespace = Some("shop".to_owned());
+        writer.step(
+            [replaced(Source::Policy, vec![Ok(Item::Policy(Box::new(policy)))])],
+            now,
+        );
+        Scene { writer, views, events }
+    }
+
+    fn message(source: Source, seen: Seen) -> Message {
+        Message {
+            source,
+            scope: None,
+            seen,
+        }
+    }
+
+    fn replaced(source: Source, items: Vec<Result<Item, Unreadable>>) -> Message {
+        message(source, Seen::Replaced(items))
+    }
+
+    #[allow(clippy::unnecessary_wraps)] // as watches hand it over
+    fn object(kind: Kind, object: serde_json::Value) -> Result<Item, Unreadable> {
+        Ok(Item::Object(Box::new(Object::decode(kind, object).unwrap())))
+    }
+
+    fn web(escalation: bool) -> Message {
+        let deployment = json!({
+            "metadata": {"name": "web", "namespace": "shop", "uid": "u"},
+            "spec": {"template": {"spec": {"containers": [{
+                "name": "app", "image": "registry.example.com/web:1",
+                "securityContext": {"allowPrivilegeEscalation": escalation},
+            }]}}},
+        });
+        let item = object(Kind::Deployment, deployment);
+        message(Source::Cluster(Kind::Deployment), Seen::Applied(Box::new(item)))
+    }
+
+    fn verdict(view: &View, control: &str) -> Option<Verdict> {
+        let outcome = view.results.get(&ObjectRef::new(Kind::Deployment, "shop", "web"))?;
+        let findings = &outcome.evaluation.findings;
+        findings
+            .iter()
+            .find(|finding| finding.control.id.as_str() == control)
+            .map(|finding| finding.verdict)
+    }
+
+    #[test]
+    fn a_change_becomes_a_verdict_and_drift_an_event() {
+        let mut scene = scene();
+        let now = Timestamp::UNIX_EPOCH;
+        scene.writer.step([web(false)], now);
+        assert_eq!(verdict(&scene.views.latest(), "POD-009"), Some(Verdict::Pass));
+        scene.writer.step([web(true)], now);
+        assert_eq!(verdict(&scene.views.latest(), "POD-009"), Some(Verdict::Fail));
+        let event = scene.events.try_recv().unwrap();
+        assert_eq!(event.reason, EventReason::DriftDetected);
+        assert!(event.note.contains("POD-009"), "{}", event.note);
+        scene.writer.step([web(true)], now);
+        assert!(scene.events.try_recv().is_err(), "told once");
+    }
+
+    #[test]
+    fn a_new_object_that_fails_is_not_drift() {
+        let mut scene = scene();
+        scene.writer.step([web(true)], Timestamp::UNIX_EPOCH);
+        assert_eq!(verdict(&scene.views.latest(), "POD-009"), Some(Verdict::Fail));
+        assert!(scene.events.try_recv().is_err());
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_read_is_unknown_not_forgotten() {
+        let mut scene = scene();
+        let now = Timestamp::UNIX_EPOCH;
+        scene.writer.step([web(false)], now);
+        let broken = Err(Unreadable {
+            namespace: "shop".to_owned(),
+            name: "web".to_owned(),
+            reason: "containers: expected a sequence".to_owned(),
+        });
+        let seen = Seen::Applied(Box::new(broken));
+        scene
+            .writer
+            .step([message(Source::Cluster(Kind::Deployment), seen)], now);
+        assert_eq!(verdict(&scene.views.latest(), "POD-009"), Some(Verdict::Unknown));
+        scene.writer.step([web(false)], now);
+        assert_eq!(verdict(&scene.views.latest(), "POD-009"), Some(Verdict::Pass));
+    }
+
+    #[test]
+    fn a_refused_kind_lowers_coverage_until_it_is_read_again() {
+        let mut scene = scene();
+        let now = Timestamp::UNIX_EPOCH;
+        scene.writer.step([web(false)], now);
+        let coverage = |views: &Views| views.latest().scores().values().next().unwrap().coverage_percent();
+        assert_eq!(coverage(&scene.views), Some(100));
+        let jobs = Source::Cluster(Kind::Job);
+        scene
+            .writer
+            .step([message(jobs, Seen::Standing(Standing::Interrupted))], now);
+        assert_eq!(coverage(&scene.views), Some(100), "an outage hides nothing");
+        scene
+            .writer
+            .step([message(jobs, Seen::Standing(Standing::Denied))], now);
+        assert!(coverage(&scene.views) < Some(100));
+        scene.writer.step([replaced(jobs, Vec::new())], now);
+        assert_eq!(coverage(&scene.views), Some(100));
+    }
+
+    #[test]
+    fn without_policies_nothing_is_judged() {
+        let mut scene = scene();
+        let now = Timestamp::UNIX_EPOCH;
+        scene.writer.step([web(true)], now);
+        scene.writer.step([replaced(Source::Policy, Vec::new())], now);
+        assert_eq!(scene.views.latest().results.outcomes().count(), 0);
+    }
+}

@@ -1,0 +1,22 @@
+//! What the cluster is told: status of policies and exceptions, and events. The only place that writes them, always as `ironside/status`.
+//!
+//! Status is a pure function of the view ([`policy_status`], [`exception_status`]); [`writer`] sends it, only on change and at most so often. Nothing here
+//! decides what is right or what is repaired.
+
+pub mod event;
+pub mod event_writer;
+pub mod exception_status;
+pub mod facts;
+pub mod patch;
+pub mod policy_status;
+pub mod rights;
+pub mod stops;
+pub mod writer;
+
+pub use event::{Event, EventReason, Reporter};
+pub use patch::{WriteError, write_status};
+pub use stops::Stops;
+pub use writer::StatusWriter;
+
+/// Field manager of everything written here. Never renamed: a renamed manager orphans its fields for ever.
+pub const FIELD_MANAGER: &str = "ironside/status";
