@@ -89,7 +89,7 @@ mod tests {
             "web:1.27-alpine",
             "web:main",
             "web:nightly",
-            "web:deadbeef-dirty".trim_end_matches("deadbeef-dirty"),
+            "web:",
             "web:feature",
             "web:2024",
         ] {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use json_patch::PatchOperation;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::patch::{around, patched};
 use super::place::Place;
@@ -107,7 +107,7 @@ fn effect_notes(plan: &Plan, workload: &Workload, world: &Snapshot) -> Vec<Strin
     let kind = workload.kind;
     let template = workload.template.json();
     let mut before = around(kind, &template);
-    before["metadata"] = serde_json::json!({"uid": plan.uid, "generation": plan.generation});
+    before["metadata"] = json!({"uid": plan.uid, "generation": plan.generation});
     let after = match patched(&before, &plan.patch) {
         Ok(after) => after,
         Err(error) => return vec![format!("the patch does not apply: {error}")],
@@ -121,8 +121,8 @@ fn effect_notes(plan: &Plan, workload: &Workload, world: &Snapshot) -> Vec<Strin
         })
         .map(|change| format!("the patch does not do what is said for {}", change.pointer))
         .collect();
-    if without(&after, plan) != without(&before, plan) {
-        notes.push("the patch changes more than is said".to_owned());
+    if after != with_changes(&before, plan) {
+        notes.push("the patch changes something else than is said".to_owned());
     }
     match patched(&after, &plan.undo) {
         Ok(back) if back == before => {}
@@ -150,29 +150,37 @@ fn effect_notes(plan: &Plan, workload: &Workload, world: &Snapshot) -> Vec<Strin
     notes
 }
 
-/// The object without what the plan changes or creates, so that everything else can be compared.
-fn without(object: &Value, plan: &Plan) -> Value {
-    let mut rest = object.clone();
-    let remove = |operation: &PatchOperation, rest: &mut Value| {
-        let path = match operation {
-            PatchOperation::Add(add) => add.path.to_string(),
-            PatchOperation::Replace(replace) => replace.path.to_string(),
-            _ => return,
-        };
-        let Some((parent, name)) = path.rsplit_once('/') else {
-            return;
-        };
-        match rest.pointer_mut(parent) {
-            Some(Value::Object(fields)) => _ = fields.remove(name),
-            Some(Value::Array(items)) => items.truncate(name.parse().unwrap_or(items.len()).min(items.len())),
-            _ => {}
-        }
+/// The object with every change set, parents included: what the patch must give.
+fn with_changes(object: &Value, plan: &Plan) -> Value {
+    let mut expected = object.clone();
+    for change in &plan.changes {
+        let steps: Vec<&str> = change.pointer.split('/').skip(1).collect();
+        set(&mut expected, &steps, &change.to);
+    }
+    expected
+}
+
+fn set(at: &mut Value, steps: &[&str], to: &Value) {
+    let Some((step, rest)) = steps.split_first() else {
+        *at = to.clone();
+        return;
     };
-    plan.patch
-        .iter()
-        .rev()
-        .for_each(|operation| remove(operation, &mut rest));
-    rest
+    let index = step.parse::<usize>().ok();
+    if at.is_null() {
+        *at = if index.is_some() { json!([]) } else { json!({}) };
+    }
+    match (at, index) {
+        (Value::Array(items), Some(index)) => {
+            if index == items.len() {
+                items.push(Value::Null);
+            }
+            if let Some(item) = items.get_mut(index) {
+                set(item, rest, to);
+            }
+        }
+        (Value::Object(fields), _) => set(fields.entry(*step).or_insert(Value::Null), rest, to),
+        _ => {}
+    }
 }
 
 /// A control that still fails where the plan changed something for it. Containers that were left out or spared may go on failing.

@@ -232,12 +232,16 @@ fn writers(workload: &Workload) -> Vec<Owner> {
     template_managers(workload)
         .filter_map(|entry| {
             let manager = entry.manager.as_str();
+            let name = match manager {
+                "" => "a writer without a name".to_owned(),
+                _ => format!("manager {manager}"),
+            };
             if entry.is_apply() {
-                return Some(Owner::new(OwnerKind::Applier, format!("manager {manager}")));
+                return Some(Owner::new(OwnerKind::Applier, name));
             }
             let from_source = FROM_SOURCE.iter().any(|known| manager.starts_with(known));
             (from_source || (!by_hand(manager) && keeps_writing(workload, entry)))
-                .then(|| Owner::new(OwnerKind::Controller, format!("manager {manager}")))
+                .then(|| Owner::new(OwnerKind::Controller, name))
         })
         .collect()
 }

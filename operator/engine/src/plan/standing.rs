@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Held;
 use crate::model::{Kind, Pod, Workload};
 use crate::policy::SYSTEM_NAMESPACES;
-use crate::world::Snapshot;
+use crate::world::{Reading, Snapshot};
 
 /// Node labels of nodes that are no machines: fields of the pod are ignored or refused there, with rules of their own.
 const VIRTUAL_NODE_LABELS: [(&str, &str); 2] = [
@@ -46,7 +46,8 @@ pub(super) fn standing(world: &Snapshot, workload: &Workload) -> Standing {
             .flatten()
             .map(|why| Held::RestartUnsafe { why }),
     );
-    held.extend(unclear_platform(world, workload).map(|what| Held::Unclear { what }));
+    let unclear = [unclear_platform(world, workload), unseen_pods(world, workload)];
+    held.extend(unclear.into_iter().flatten().map(|what| Held::Unclear { what }));
     Standing::Patch(held)
 }
 
@@ -205,5 +206,13 @@ fn unclear_platform(world: &Snapshot, workload: &Workload) -> Option<String> {
     match node {
         Some(node) => Some(format!("its pods run on the virtual node {node}")),
         None => selected.then(|| "its pods run on virtual nodes".to_owned()),
+    }
+}
+
+/// Without its pods nothing shows whether a repair works, or whether somebody debugs one of them.
+fn unseen_pods(world: &Snapshot, workload: &Workload) -> Option<String> {
+    match world.reading(Kind::Pod, &workload.meta.namespace) {
+        Reading::Unavailable(gap) => Some(format!("its pods cannot be seen ({})", gap.message)),
+        Reading::Complete | Reading::Partial => None,
     }
 }

@@ -2,6 +2,7 @@
 
 mod building;
 mod hashing;
+mod linting;
 mod policies;
 mod risks;
 mod routing;

@@ -229,6 +229,11 @@ fn story_26_a_repeated_writer_is_an_owner() {
     let status_only = Scene::new().at("/metadata/managedFields", json!([{"manager": "postgres-operator", "operation": "Update",
         "time": super::scene::ago(1), "subresource": "status", "fieldsV1": {"f:spec": {"f:template": {"f:spec": {}}}}}]));
     assert_eq!(owner(&status_only), None);
+    let nameless = Scene::new().manager("", "Update", 47, &EVERYTHING());
+    assert_eq!(
+        owner(&nameless),
+        Some(("Controller", "a writer without a name".to_owned()))
+    );
     let terraform = Scene::new().manager("Terraform", "Update", 48, &EVERYTHING());
     assert_eq!(owner(&terraform), Some(("Controller", "manager Terraform".to_owned())));
 }
