@@ -1,0 +1,290 @@
+//! Gates: what must be true before a repair starts. They stop starts only; what has started is always finished.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::deadline::surge_and_unavailable;
+use super::{Reason, Rollout};
+use crate::model::Workload;
+use crate::model::disruption::ResourceQuota;
+use crate::plan::Plan;
+use crate::policy::{Limits, Pause};
+use crate::world::Snapshot;
+
+/// A gate that is shut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shut {
+    /// Which.
+    pub reason: Reason,
+    /// Why, for people; stable while it stays shut.
+    pub message: String,
+    /// When it opens by itself, if that is known. Others open by an event that is watched.
+    pub opens: Option<Timestamp>,
+}
+
+/// What the gates need that is not in the snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// Whether this process may patch the target's kind in its namespace.
+    pub permitted: bool,
+    /// Pause of everything, of the policies, of the namespace and of the object.
+    pub pauses: &'a [Pause],
+    /// Whether a policy that enforces here is suspended.
+    pub suspended: bool,
+    /// Whether repairs have stopped after too many rollbacks.
+    pub stopped: bool,
+    /// Limits of the policies that enforce here.
+    pub limits: &'a Limits,
+    /// Rollouts of ours in the cluster and in the namespace that are not verified yet.
+    pub in_flight: InFlight,
+    /// What the owner of the target is in the middle of, where that can be seen.
+    pub owner_busy: Option<&'a str>,
+}
+
+/// Rollouts of ours that are not verified yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InFlight {
+    /// Of all policies.
+    pub cluster: u32,
+    /// In the target's namespace.
+    pub namespace: u32,
+}
+
+impl Shut {
+    fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            reason,
+            message: message.into(),
+            opens: None,
+        }
+    }
+
+    fn until(mut self, opens: Option<Timestamp>) -> Self {
+        self.opens = opens;
+        self
+    }
+}
+
+impl fmt::Display for Shut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The first gate that is shut, in the order that people ask: may it, should it, is it the time, is the target fit, is there room.
+pub fn first_shut(
+    around: &Surroundings<'_>,
+    world: &Snapshot,
+    workload: &Workload,
+    rollout: &Rollout,
+    plan: &Plan,
+    now: Timestamp,
+) -> Option<Shut> {
+    permission(around)
+        .or_else(|| stopped(around))
+        .or_else(|| paused(around, now))
+        .or_else(|| window(around, plan, now))
+        .or_else(|| rolling_out(workload, rollout))
+        .or_else(|| owner_busy(around))
+        .or_else(|| unhealthy(rollout))
+        .or_else(|| settling(around, workload, rollout, now))
+        .or_else(|| budget(around))
+        .or_else(|| disruption_budget(world, workload))
+        .or_else(|| room(world, workload))
+}
+
+fn permission(around: &Surroundings<'_>) -> Option<Shut> {
+    (!around.permitted).then(|| {
+        Shut::new(
+            Reason::PermissionDenied,
+            "the operator may not patch this kind in this namespace: install the remediate overlay",
+        )
+    })
+}
+
+fn stopped(around: &Surroundings<'_>) -> Option<Shut> {
+    around.stopped.then(|| {
+        Shut::new(
+            Reason::Stopped,
+            "repairs have stopped after too many rollbacks: see condition RemediationStopped of the policy",
+        )
+    })
+}
+
+fn paused(around: &Surroundings<'_>, now: Timestamp) -> Option<Shut> {
+    if around.suspended {
+        return Some(Shut::new(Reason::Suspended, "a policy that applies here is suspended"));
+    }
+    let active: Vec<Pause> = around
+        .pauses
+        .iter()
+        .copied()
+        .filter(|pause| pause.is_active(now))
+        .collect();
+    let ends = active.iter().map(|pause| match pause {
+        Pause::Until(until) => Some(*until),
+        Pause::Malformed => None,
+    });
+    let opens = ends.max_by_key(|end| end.unwrap_or(Timestamp::MAX))?;
+    Some(match opens {
+        Some(_) => Shut::new(Reason::Paused, "paused by annotation pause-until or `ironside pause`").until(opens),
+        None => Shut::new(
+            Reason::Paused,
+            "paused: the time in a pause-until annotation cannot be read",
+        ),
+    })
+}
+
+fn window(around: &Surroundings<'_>, plan: &Plan, now: Timestamp) -> Option<Shut> {
+    let windows = &around.limits.windows;
+    if let Some(why) = &plan.restart.only_in_window
+        && windows.is_always()
+    {
+        let message = format!("{why}: it is restarted in a maintenance window only, and the policy has none");
+        return Some(Shut::new(Reason::OutsideWindow, message));
+    }
+    (!windows.is_open(now))
+        .then(|| Shut::new(Reason::OutsideWindow, "no maintenance window is open").until(windows.next_opening(now)))
+}
+
+/// Also refuses a target that its controller has not seen yet: the record of the repair needs the annotations that a Deployment gets then.
+fn rolling_out(workload: &Workload, rollout: &Rollout) -> Option<Shut> {
+    let fresh = workload.meta.annotations.is_empty();
+    let rolling = rollout.expects_pods && workload.status.updated_replicas < replicas(rollout);
+    let unseen = workload.status.observed_generation < workload.meta.generation;
+    (fresh || rolling || unseen || leftover(workload, rollout))
+        .then(|| Shut::new(Reason::RollingOut, "a rollout is under way"))
+}
+
+fn owner_busy(around: &Surroundings<'_>) -> Option<Shut> {
+    around
+        .owner_busy
+        .map(|what| Shut::new(Reason::OwnerBusy, format!("its owner is busy: {what}")))
+}
+
+/// Story 19: without health before there is nothing to compare with.
+fn unhealthy(rollout: &Rollout) -> Option<Shut> {
+    let failing = rollout.failures.first();
+    let short = rollout.expects_pods && (rollout.available < rollout.desired || rollout.ready < rollout.desired);
+    match failing {
+        Some(failure) => Some(Shut::new(
+            Reason::Unhealthy,
+            format!("not healthy before the repair: {}", failure.message),
+        )),
+        None if short => Some(Shut::new(Reason::Unhealthy, "not all pods are available")),
+        None => None,
+    }
+}
+
+/// Unchanged, rolled out and healthy for `settle`.
+fn settling(around: &Surroundings<'_>, workload: &Workload, rollout: &Rollout, now: Timestamp) -> Option<Shut> {
+    let since = settled_since(workload, rollout)?;
+    let opens = super::after(since, around.limits.settle);
+    (now < opens).then(|| {
+        Shut::new(
+            Reason::Settling,
+            "it changed, rolled out or became healthy less than the settle time ago",
+        )
+        .until(Some(opens))
+    })
+}
+
+/// When the target last changed: its creation, any write to its spec, the end of its last rollout, the last pod that became ready.
+fn settled_since(workload: &Workload, rollout: &Rollout) -> Option<Timestamp> {
+    let writes = workload
+        .meta
+        .managed_fields
+        .iter()
+        .filter(|entry| entry.subresource.is_empty())
+        .filter_map(|entry| entry.time);
+    let conditions = workload
+        .status
+        .conditions
+        .iter()
+        .filter(|c| c.kind == "Available" || c.kind == "Progressing")
+        .filter_map(|c| c.last_transition_time.max(c.last_update_time));
+    writes
+        .chain(conditions)
+        .chain(workload.meta.creation_timestamp)
+        .chain(rollout.ready_since)
+        .max()
+}
+
+fn budget(around: &Surroundings<'_>) -> Option<Shut> {
+    let limits = around.limits;
+    if around.in_flight.cluster >= limits.max_concurrent {
+        return Some(Shut::new(
+            Reason::Budget,
+            "as many repairs are in flight as maxConcurrent allows",
+        ));
+    }
+    (around.in_flight.namespace >= limits.max_concurrent_per_namespace).then(|| {
+        Shut::new(
+            Reason::Budget,
+            "as many repairs are in flight in the namespace as maxConcurrentPerNamespace allows",
+        )
+    })
+}
+
+/// Story 21: a rollout is not limited by a budget, so it does not start where the budget has nothing to give.
+fn disruption_budget(world: &Snapshot, workload: &Workload) -> Option<Shut> {
+    let shard = world.shard(&workload.meta.namespace)?;
+    let labels = &workload.template.labels;
+    shard
+        .disruption_budgets
+        .values()
+        .filter(|budget| budget.spec.selector.as_ref().is_some_and(|s| s.matches(labels)))
+        .find(|budget| budget.status.disruptions_allowed < 1)
+        .map(|budget| {
+            let name = &budget.metadata.name;
+            Shut::new(
+                Reason::DisruptionBudget,
+                format!("PodDisruptionBudget {name} allows no disruption"),
+            )
+        })
+}
+
+/// Story 18: room for the pods that a rollout adds, as far as quotas of the number of pods tell. Nodes are not looked at.
+fn room(world: &Snapshot, workload: &Workload) -> Option<Shut> {
+    let shard = world.shard(&workload.meta.namespace)?;
+    let desired = u32::try_from(workload.desired_replicas()?).unwrap_or(0);
+    let (surge, _) = surge_and_unavailable(workload, desired);
+    shard
+        .quotas
+        .values()
+        .find(|quota| pods_left(quota).is_some_and(|left| left < i64::from(surge)))
+        .map(|quota| {
+            let name = &quota.metadata.name;
+            Shut::new(
+                Reason::NoRoom,
+                format!("ResourceQuota {name} has no room for the pods that the rollout adds"),
+            )
+        })
+}
+
+/// Pods that a quota still allows; `None` if it does not limit them.
+fn pods_left(quota: &ResourceQuota) -> Option<i64> {
+    ["pods", "count/pods"]
+        .into_iter()
+        .filter_map(|name| {
+            let hard: i64 = quota.status.hard.get(name)?.parse().ok()?;
+            let used: i64 = quota
+                .status
+                .used
+                .get(name)
+                .and_then(|used| used.parse().ok())
+                .unwrap_or(0);
+            Some(hard - used)
+        })
+        .min()
+}
+
+fn replicas(rollout: &Rollout) -> i32 {
+    i32::try_from(rollout.desired).unwrap_or(i32::MAX)
+}
+
+/// Pods of an older template that are still counted.
+fn leftover(workload: &Workload, rollout: &Rollout) -> bool {
+    rollout.expects_pods && workload.status.replicas > workload.status.updated_replicas
+}

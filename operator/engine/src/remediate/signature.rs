@@ -1,0 +1,439 @@
+//! What a failing rollout looks like from outside: which symptom the pods of the new template show, who is suspected, and whether the repair can be
+//! to blame at all.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::model::pod::{ContainerStatus, Terminated, Waiting};
+use crate::model::{Pod, Workload};
+
+/// Shell convention 128 + SIGSYS (31): how a process ends that a seccomp profile stops.
+const EXIT_SECCOMP: i32 = 159;
+
+/// How long a cause that may pass by itself (a node is being added, a quota is about to be freed) is waited for.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// What was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Symptom {
+    /// The kubelet refuses to start the container as root.
+    RunAsNonRoot,
+    /// The container starts and ends, again and again.
+    CrashLoopBackOff,
+    /// The container ended with an error more than once.
+    Exited,
+    /// The container was killed for its memory.
+    OomKilled,
+    /// The runtime cannot create the container.
+    CreateContainerError,
+    /// The runtime cannot start the container.
+    RunContainerError,
+    /// Pod Security admission refuses the pods.
+    PodSecurityRefused,
+    /// Pods cannot be created for another reason.
+    PodsRefused,
+    /// Fewer pods are available than before.
+    Unavailable,
+    /// The rollout did not finish in time.
+    DeadlineExceeded,
+    /// A ConfigMap, Secret or key that the pod names is missing.
+    ConfigMissing,
+    /// The image cannot be pulled.
+    ImagePull,
+    /// No node takes the pod.
+    Unschedulable,
+    /// A quota is used up.
+    QuotaExceeded,
+    /// The node of the pod went away, or the pod was evicted.
+    NodeLost,
+}
+
+impl Symptom {
+    /// Every symptom.
+    pub const ALL: [Self; 15] = [
+        Self::RunAsNonRoot,
+        Self::CrashLoopBackOff,
+        Self::Exited,
+        Self::OomKilled,
+        Self::CreateContainerError,
+        Self::RunContainerError,
+        Self::PodSecurityRefused,
+        Self::PodsRefused,
+        Self::Unavailable,
+        Self::DeadlineExceeded,
+        Self::ConfigMissing,
+        Self::ImagePull,
+        Self::Unschedulable,
+        Self::QuotaExceeded,
+        Self::NodeLost,
+    ];
+
+    /// The word in memory, status and metrics.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::RunAsNonRoot => "RunAsNonRoot",
+            Self::CrashLoopBackOff => "CrashLoopBackOff",
+            Self::Exited => "Exited",
+            Self::OomKilled => "OomKilled",
+            Self::CreateContainerError => "CreateContainerError",
+            Self::RunContainerError => "RunContainerError",
+            Self::PodSecurityRefused => "PodSecurityRefused",
+            Self::PodsRefused => "PodsRefused",
+            Self::Unavailable => "Unavailable",
+            Self::DeadlineExceeded => "DeadlineExceeded",
+            Self::ConfigMissing => "ConfigMissing",
+            Self::ImagePull => "ImagePull",
+            Self::Unschedulable => "Unschedulable",
+            Self::QuotaExceeded => "QuotaExceeded",
+            Self::NodeLost => "NodeLost",
+        }
+    }
+
+    /// Reads what [`Symptom::reason`] writes.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|symptom| symptom.reason() == word)
+    }
+
+    /// Whether the cause lies outside the repair: such a rollout is undone, and no control is blamed.
+    pub const fn is_environmental(self) -> bool {
+        matches!(
+            self,
+            Self::ConfigMissing | Self::ImagePull | Self::Unschedulable | Self::QuotaExceeded | Self::NodeLost
+        )
+    }
+
+    /// Whether it may pass by itself, so that it counts only after [`PATIENCE`].
+    const fn may_pass(self) -> bool {
+        matches!(
+            self,
+            Self::Unschedulable | Self::QuotaExceeded | Self::NodeLost | Self::PodsRefused
+        )
+    }
+
+    /// The controls whose repairs are known to cause it; empty where any may be to blame.
+    const fn suspects(self) -> &'static [&'static str] {
+        match self {
+            Self::RunAsNonRoot => &["POD-007"],
+            Self::OomKilled => &["RES-001", "RES-002"],
+            _ => &[],
+        }
+    }
+}
+
+/// One failure that was seen on pods of the new template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signature {
+    /// What.
+    pub symptom: Symptom,
+    /// For people: container and what the kubelet says, without pod names, so that it is stable.
+    pub message: String,
+    /// Controls that are suspected; empty for all of the attempt.
+    pub suspects: &'static [&'static str],
+    /// Since when, where that is known.
+    pub since: Option<Timestamp>,
+}
+
+impl Signature {
+    fn new(symptom: Symptom, message: impl Into<String>) -> Self {
+        Self {
+            symptom,
+            message: message.into(),
+            suspects: symptom.suspects(),
+            since: None,
+        }
+    }
+
+    /// A failure that is no pod's but the rollout's.
+    pub(super) fn of_rollout(symptom: Symptom, message: &str) -> Self {
+        Self::new(symptom, message)
+    }
+
+    /// When it counts: at once, or after [`PATIENCE`] where it may pass by itself. `None` if that cannot be told.
+    pub fn counts_from(&self) -> Option<Timestamp> {
+        if self.symptom.may_pass() {
+            self.since.map(|since| super::after(since, PATIENCE))
+        } else {
+            Some(self.since.unwrap_or(Timestamp::MIN))
+        }
+    }
+
+    /// The controls of an attempt that are to blame.
+    pub fn blamed(&self, controls: &BTreeSet<String>) -> BTreeSet<String> {
+        let suspected: BTreeSet<String> = controls
+            .iter()
+            .filter(|control| self.suspects.contains(&control.as_str()))
+            .cloned()
+            .collect();
+        if suspected.is_empty() {
+            controls.clone()
+        } else {
+            suspected
+        }
+    }
+}
+
+/// The failures that a pod of the new template shows. `usual_restarts`: whether the workload's containers restarted now and then before the repair,
+/// so that a single exit proves nothing.
+pub(super) fn of_pod(pod: &Pod, usual_restarts: bool) -> Vec<Signature> {
+    let mut found = Vec::new();
+    if let Some(lost) = lost_node(pod) {
+        found.push(lost);
+    }
+    if let Some(condition) = pod
+        .status
+        .conditions
+        .iter()
+        .find(|c| c.kind == "PodScheduled" && c.status == "False" && c.reason == "Unschedulable")
+    {
+        let mut unschedulable = Signature::new(Symptom::Unschedulable, "no node takes the pod");
+        unschedulable.since = condition.last_transition_time;
+        found.push(unschedulable);
+    }
+    let containers = pod.status.init_container_statuses.iter();
+    for status in containers.chain(&pod.status.container_statuses) {
+        found.extend(of_container(status, usual_restarts));
+    }
+    found
+}
+
+/// The failures that keep a workload's controller from creating pods at all.
+pub(super) fn of_controller(workload: &Workload) -> Option<Signature> {
+    let condition = workload.condition("ReplicaFailure").filter(|c| c.status == "True")?;
+    let text = &condition.message;
+    let symptom = if text.contains("exceeded quota") || text.contains("must specify") {
+        Symptom::QuotaExceeded
+    } else if text.contains("violates PodSecurity") {
+        Symptom::PodSecurityRefused
+    } else {
+        Symptom::PodsRefused
+    };
+    let mut signature = Signature::new(symptom, format!("pods are refused: {}", without_pod_names(text)));
+    signature.since = condition.last_transition_time;
+    Some(signature)
+}
+
+fn of_container(status: &ContainerStatus, usual_restarts: bool) -> Option<Signature> {
+    if let Some(waiting) = &status.state.waiting
+        && let Some(signature) = of_waiting(status, waiting)
+    {
+        return Some(signature);
+    }
+    // One exit happens to healthy containers: something they need was not there yet. The second is a habit that they did not have.
+    let ended = status
+        .state
+        .terminated
+        .as_ref()
+        .or(status.last_state.terminated.as_ref())?;
+    let again = status.restart_count >= 2 && ended.exit_code != 0;
+    (again && !usual_restarts).then(|| of_exit(Symptom::Exited, status, ended))
+}
+
+fn of_waiting(status: &ContainerStatus, waiting: &Waiting) -> Option<Signature> {
+    let text = waiting.message.to_lowercase();
+    let symptom = match waiting.reason.as_str() {
+        // The three texts of the kubelet's verifyRunAsNonRoot.
+        "CreateContainerConfigError" if text.contains("runasnonroot") || text.contains("non-root policy") => {
+            Symptom::RunAsNonRoot
+        }
+        "CreateContainerConfigError" if text.contains("not found") || text.contains("couldn't find key") => {
+            Symptom::ConfigMissing
+        }
+        "CreateContainerConfigError" | "CreateContainerError" => Symptom::CreateContainerError,
+        "RunContainerError" | "StartError" => Symptom::RunContainerError,
+        // ErrImagePull alternates with it and is the first of possibly one try.
+        "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => Symptom::ImagePull,
+        "CrashLoopBackOff" => {
+            return Some(match &status.last_state.terminated {
+                Some(ended) => of_exit(Symptom::CrashLoopBackOff, status, ended),
+                None => Signature::new(
+                    Symptom::CrashLoopBackOff,
+                    format!("container {} keeps ending", status.name),
+                ),
+            });
+        }
+        _ => return None,
+    };
+    let said = without_pod_names(&waiting.message);
+    let message = if said.is_empty() {
+        format!("container {}: {}", status.name, waiting.reason)
+    } else {
+        format!("container {}: {said}", status.name)
+    };
+    Some(Signature::new(symptom, message))
+}
+
+fn of_exit(symptom: Symptom, status: &ContainerStatus, ended: &Terminated) -> Signature {
+    if ended.reason == "OOMKilled" {
+        return Signature::new(
+            Symptom::OomKilled,
+            format!("container {} was killed for its memory", status.name),
+        );
+    }
+    let mut signature = Signature::new(
+        symptom,
+        format!("container {} ended with exit code {}", status.name, ended.exit_code),
+    );
+    if ended.exit_code == EXIT_SECCOMP {
+        signature.suspects = &["POD-013"];
+        signature.message.push_str(" (a system call that seccomp stops)");
+    }
+    signature.since = ended.finished_at;
+    signature
+}
+
+/// Kubernetes documentation, "Disruptions", pod disruption conditions; and the kubelet's own reasons.
+fn lost_node(pod: &Pod) -> Option<Signature> {
+    let disrupted = pod
+        .status
+        .conditions
+        .iter()
+        .find(|c| c.kind == "DisruptionTarget" && c.status == "True");
+    let reason = pod.status.reason.as_deref().unwrap_or_default();
+    let evicted = ["Evicted", "NodeLost", "NodeShutdown", "Terminated", "Shutdown"].contains(&reason);
+    (disrupted.is_some() || evicted).then(|| {
+        let mut lost = Signature::new(Symptom::NodeLost, "a pod was evicted or its node went away");
+        lost.since = disrupted.and_then(|c| c.last_transition_time).or(pod.status.start_time);
+        lost
+    })
+}
+
+/// The kubelet appends `(pod: "name_ns(uid)", container: c)`, and others quote names of pods: not stable, and of no use to anybody.
+fn without_pod_names(text: &str) -> String {
+    let head = text.split(" (pod: ").next().unwrap_or_default();
+    let head = head.split_once("is forbidden: ").map_or(head, |(_, why)| why);
+    head.chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod(status: serde_json::Value) -> Pod {
+        serde_json::from_value(json!({"metadata": {"name": "web-1"}, "status": status})).unwrap()
+    }
+
+    fn waiting(reason: &str, message: &str) -> Pod {
+        pod(json!({"containerStatuses": [
+            {"name": "web", "state": {"waiting": {"reason": reason, "message": message}}}
+        ]}))
+    }
+
+    fn symptoms(pod: &Pod) -> Vec<Symptom> {
+        of_pod(pod, false)
+            .into_iter()
+            .map(|signature| signature.symptom)
+            .collect()
+    }
+
+    #[test]
+    fn the_three_texts_of_the_kubelet_point_at_run_as_non_root() {
+        for text in [
+            "container has runAsNonRoot and image will run as root (pod: \"web_shop(1)\", container: web)",
+            "container has runAsNonRoot and image has non-numeric user (nginx), cannot verify user is non-root (pod: \"web_shop(1)\", container: web)",
+            "container's runAsUser breaks non-root policy (pod: \"web_shop(1)\", container: web)",
+        ] {
+            let found = of_pod(&waiting("CreateContainerConfigError", text), false);
+            assert_eq!(found[0].symptom, Symptom::RunAsNonRoot, "{text}");
+            assert_eq!(found[0].suspects, ["POD-007"]);
+            assert!(!found[0].message.contains("pod:"), "{}", found[0].message);
+        }
+    }
+
+    #[test]
+    fn environmental_causes_are_told_apart() {
+        let cases = [
+            (
+                "CreateContainerConfigError",
+                "configmap \"app\" not found",
+                Symptom::ConfigMissing,
+            ),
+            (
+                "CreateContainerConfigError",
+                "couldn't find key a in Secret shop/b",
+                Symptom::ConfigMissing,
+            ),
+            ("ImagePullBackOff", "Back-off pulling image \"x\"", Symptom::ImagePull),
+        ];
+        for (reason, message, symptom) in cases {
+            assert_eq!(symptoms(&waiting(reason, message)), [symptom]);
+            assert!(symptom.is_environmental());
+        }
+        assert_eq!(symptoms(&waiting("ErrImagePull", "timeout")), []);
+        assert_eq!(symptoms(&waiting("ContainerCreating", "")), []);
+    }
+
+    #[test]
+    fn unschedulable_counts_after_a_while_only() {
+        let since: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let pending = pod(
+            json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+            "lastTransitionTime": since.to_string()}]}),
+        );
+        let found = of_pod(&pending, false);
+        assert_eq!(found[0].counts_from(), Some("2026-01-01T00:05:00Z".parse().unwrap()));
+    }
+
+    #[test]
+    fn crashes_name_the_exit_code_and_the_suspect() {
+        let crash = |code: i32, reason: &str| {
+            pod(json!({"containerStatuses": [{"name": "web", "restartCount": 1,
+                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                "lastState": {"terminated": {"exitCode": code, "reason": reason}}}]}))
+        };
+        let found = of_pod(&crash(1, "Error"), true);
+        assert_eq!(found[0].symptom, Symptom::CrashLoopBackOff);
+        assert_eq!(found[0].message, "container web ended with exit code 1");
+        assert!(found[0].suspects.is_empty());
+        assert_eq!(of_pod(&crash(159, "Error"), false)[0].suspects, ["POD-013"]);
+        assert_eq!(symptoms(&crash(137, "OOMKilled")), [Symptom::OomKilled]);
+    }
+
+    #[test]
+    fn the_second_exit_counts_unless_the_workload_always_restarted() {
+        let restarted = |times: i32| {
+            pod(
+                json!({"containerStatuses": [{"name": "web", "ready": true, "restartCount": times,
+                "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}}]}),
+            )
+        };
+        assert_eq!(symptoms(&restarted(1)), []);
+        assert_eq!(symptoms(&restarted(2)), [Symptom::Exited]);
+        assert_eq!(of_pod(&restarted(2), true), []);
+    }
+
+    #[test]
+    fn refused_pods_are_quota_or_pod_security() {
+        let with = |message: &str| {
+            let object = json!({"metadata": {"name": "web"}, "status": {"conditions": [
+                {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}]}});
+            of_controller(&Workload::decode(crate::model::Kind::Deployment, object).unwrap()).unwrap()
+        };
+        let quota = with(
+            "pods \"web-5\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3",
+        );
+        assert_eq!(quota.symptom, Symptom::QuotaExceeded);
+        assert!(!quota.message.contains("web-5"));
+        let refused = with("pods \"web-5\" is forbidden: violates PodSecurity \"restricted:latest\": seccompProfile");
+        assert_eq!(refused.symptom, Symptom::PodSecurityRefused);
+        assert!(!refused.symptom.is_environmental());
+    }
+
+    #[test]
+    fn blame_falls_on_suspects_of_the_attempt_only() {
+        let controls = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
+        let root = Signature::new(Symptom::RunAsNonRoot, "");
+        assert_eq!(root.blamed(&controls(&["POD-007", "POD-009"])), controls(&["POD-007"]));
+        assert_eq!(root.blamed(&controls(&["POD-009"])), controls(&["POD-009"]));
+    }
+
+    #[test]
+    fn every_symptom_reads_back() {
+        for symptom in Symptom::ALL {
+            assert_eq!(Symptom::parse(symptom.reason()), Some(symptom));
+        }
+    }
+}
