@@ -9,10 +9,10 @@ use crate::model::workload::Strategy;
 use crate::model::{Container, Kind, Workload};
 
 /// Pulling images and starting a container without a probe. Generous: a deadline only matters when nothing else tells success from failure.
-const PULL_AND_START: Duration = Duration::from_secs(60);
+const PULL_AND_START: Duration = Duration::from_mins(1);
 
 /// An init container gets this long.
-const INIT: Duration = Duration::from_secs(60);
+const INIT: Duration = Duration::from_mins(1);
 
 /// Kubernetes' default of `terminationGracePeriodSeconds`.
 const GRACE_SECONDS: u64 = 30;
@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    fn deployment(spec: Value) -> Workload {
+    fn deployment(spec: &Value) -> Workload {
         let mut object = json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": spec});
         object["spec"]["template"]["spec"]["containers"] = object["spec"]["template"]["spec"]
             .get("containers")
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_plain_workload_gets_a_minute_and_a_half_of_start_and_grace_for_each_batch() {
-        let pace = Pace::of(&deployment(json!({"replicas": 10})));
+        let pace = Pace::of(&deployment(&json!({"replicas": 10})));
         assert_eq!(pace.step, Duration::from_secs(135)); // (60 + 30) x 1.5
         assert_eq!(pace.steps, 2); // 10 pods, 3 added and 2 taken away at one time
         assert_eq!(pace.limit(Duration::from_mins(15), None), Duration::from_mins(15));
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn story_14_slow_start_and_many_batches_stretch_the_deadline() {
-        let slow = deployment(json!({
+        let slow = deployment(&json!({
             "replicas": 100, "minReadySeconds": 30,
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
             "template": {"spec": {
@@ -155,13 +155,13 @@ mod tests {
         }));
         let pace = Pace::of(&slow);
         assert_eq!(pace.steps, 100);
-        assert_eq!(pace.step, Duration::from_secs((60 + 1800 + 30 + 30) * 3 / 2));
+        assert_eq!(pace.step, Duration::from_mins((1 + 30 + 1) * 3 / 2));
         assert!(pace.limit(Duration::from_mins(15), None) > Duration::from_hours(24));
     }
 
     #[test]
     fn twice_the_last_rollout_counts_when_it_was_longer() {
-        let pace = Pace::of(&deployment(json!({"replicas": 1})));
+        let pace = Pace::of(&deployment(&json!({"replicas": 1})));
         let limit = pace.limit(Duration::from_mins(15), Some(Duration::from_mins(20)));
         assert_eq!(limit, Duration::from_mins(40));
     }
@@ -169,14 +169,14 @@ mod tests {
     #[test]
     fn surge_and_unavailable_are_resolved_as_kubernetes_does() {
         let with = |surge: Value, unavailable: Value| {
-            deployment(json!({
+            deployment(&json!({
                 "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}}
             }))
         };
         assert_eq!(surge_and_unavailable(&with(json!("25%"), json!("25%")), 10), (3, 2));
         assert_eq!(surge_and_unavailable(&with(json!(0), json!(0)), 10), (0, 1));
         assert_eq!(surge_and_unavailable(&with(json!("100%"), json!(0)), 3), (3, 0));
-        let recreate = deployment(json!({"strategy": {"type": "Recreate"}}));
+        let recreate = deployment(&json!({"strategy": {"type": "Recreate"}}));
         assert_eq!(surge_and_unavailable(&recreate, 3), (0, 3));
     }
 }

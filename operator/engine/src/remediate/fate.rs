@@ -58,14 +58,24 @@ pub(super) fn any_undone(live: &Live<'_>, plan: Option<&Plan>) -> bool {
     })
 }
 
+/// Whether everything that a recorded repair wrote is still there, as far as its containers are.
+pub(super) fn stands(workload: &Workload, application: &Application) -> bool {
+    let template = workload.template.json();
+    let all: Vec<Standing> = application
+        .undo
+        .iter()
+        .map(|written| standing(written, &template))
+        .collect();
+    all.contains(&Standing::Kept) && !all.contains(&Standing::Replaced)
+}
+
 fn of_application(workload: &Workload, application: &Application, plan: Option<&Plan>) -> Fate {
     let template = workload.template.json();
     let mut kept = false;
     for written in &application.undo {
         match standing(written, &template) {
-            Standing::Kept => kept = true,
             Standing::Replaced if plan.is_some_and(|plan| wants_again(plan, written)) => return Fate::Undone,
-            Standing::Replaced => kept = true,
+            Standing::Kept | Standing::Replaced => kept = true,
             Standing::ContainerGone => {}
         }
     }

@@ -26,6 +26,8 @@ mod record;
 mod rollout;
 mod signature;
 mod step;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use deadline::Pace;

@@ -142,8 +142,9 @@ pub struct Attempt {
     pub started_at: Timestamp,
     /// UID of the target: an object of the same name that was created anew is another target.
     pub target_uid: String,
-    /// Generation that the patch tests. A view of the target that is not newer than this shows nothing of the attempt.
-    pub generation: i64,
+    /// Newest generation of the target that this record was written from. Another process whose view is older than that knows less than the record and keeps
+    /// still until it has caught up.
+    pub seen_generation: i64,
     /// How long pods of the new template must be ready.
     pub soak: Duration,
     /// How long it is watched after verification.

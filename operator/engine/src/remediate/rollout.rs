@@ -40,6 +40,8 @@ pub struct Rollout {
     /// Pods of a template that is no longer on the target, which are not ready and which their controller waits for all the same: an ordered
     /// StatefulSet does (kubernetes#67250).
     pub stuck: Vec<PodId>,
+    /// Whether pods were asked for from the template that the attempt makes: its patch landed, even if nothing on the target says so any more.
+    pub began: bool,
     /// Container restarts of all pods.
     pub restarts: u32,
     /// Digests of the images that pods of the present template run, sorted.
@@ -95,6 +97,7 @@ impl Rollout {
                 .max(),
             failures,
             stuck: stuck(workload, &pods),
+            began: attempt.is_some_and(|attempt| began(world, workload, attempt)),
             restarts: pods.iter().map(|pod| restarts(pod)).sum(),
             images: images(&live),
             pace: Pace::of(workload),
@@ -179,6 +182,17 @@ fn expects_pods(workload: &Workload, desired: u32) -> bool {
         .and_then(|parameters| parameters.partition)
         .unwrap_or(0);
     desired > 0 && !workload.spec.paused && !on_delete && partition == 0 && workload.desired_replicas().is_some()
+}
+
+/// Times of objects have whole seconds.
+fn began(world: &Snapshot, workload: &Workload, attempt: &Attempt) -> bool {
+    world.replica_sets_of(workload).iter().any(|set| {
+        set.template.hash == attempt.template_after
+            && set
+                .meta
+                .creation_timestamp
+                .is_some_and(|created| created.as_second() >= attempt.started_at.as_second())
+    })
 }
 
 /// As `kubectl rollout status` decides it.

@@ -312,12 +312,12 @@ mod tests {
 
     use super::*;
 
-    fn pod(status: serde_json::Value) -> Pod {
+    fn pod(status: &serde_json::Value) -> Pod {
         serde_json::from_value(json!({"metadata": {"name": "web-1"}, "status": status})).unwrap()
     }
 
     fn waiting(reason: &str, message: &str) -> Pod {
-        pod(json!({"containerStatuses": [
+        pod(&json!({"containerStatuses": [
             {"name": "web", "state": {"waiting": {"reason": reason, "message": message}}}
         ]}))
     }
@@ -370,7 +370,7 @@ mod tests {
     fn unschedulable_counts_after_a_while_only() {
         let since: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let pending = pod(
-            json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+            &json!({"conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
             "lastTransitionTime": since.to_string()}]}),
         );
         let found = of_pod(&pending, false);
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn crashes_name_the_exit_code_and_the_suspect() {
         let crash = |code: i32, reason: &str| {
-            pod(json!({"containerStatuses": [{"name": "web", "restartCount": 1,
+            pod(&json!({"containerStatuses": [{"name": "web", "restartCount": 1,
                 "state": {"waiting": {"reason": "CrashLoopBackOff"}},
                 "lastState": {"terminated": {"exitCode": code, "reason": reason}}}]}))
         };
@@ -396,7 +396,7 @@ mod tests {
     fn the_second_exit_counts_unless_the_workload_always_restarted() {
         let restarted = |times: i32| {
             pod(
-                json!({"containerStatuses": [{"name": "web", "ready": true, "restartCount": times,
+                &json!({"containerStatuses": [{"name": "web", "ready": true, "restartCount": times,
                 "state": {"running": {}}, "lastState": {"terminated": {"exitCode": 1}}}]}),
             )
         };

@@ -9,22 +9,25 @@ use super::{
     event, fight, rollback, wants_revert,
 };
 use crate::remediate::verify::{Verdict, judge, judge_late};
-use crate::remediate::{Attempt, Fate, Signature, after};
+use crate::remediate::{Attempt, Fate, Signature, after, fate};
 
 /// How long a claim without a known outcome is given for its patch to show. A patch that lands still later is recognised by its record.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Least time for a rollout that was not started under a policy's setting: a rollback, or somebody else's template. `minDeadline`'s own default.
+pub(super) const LEAST: Duration = Duration::from_mins(15);
 
 /// Applying: did the patch land? The target knows; the phase does not.
 pub(super) fn applying(record: &Record, seen: &Observed<'_>, live: &Live<'_>, now: Timestamp) -> Step {
     let Some(attempt) = &record.attempt else {
         return planned_anew(record, "the claim names no attempt", now);
     };
-    if is_applied(attempt, live) {
-        return applied(record, now);
+    if let Some(id) = landed_as(attempt, live) {
+        return applied(record, id, now);
     }
     let outcome = seen.outcome.filter(|outcome| outcome.sent == Sent::Patch(attempt.id));
     match outcome.map(|outcome| &outcome.answer) {
-        Some(Answer::Done) => applied(record, now),
+        Some(Answer::Done) => applied(record, attempt.id, now),
         Some(Answer::Changed(_)) => planned_anew(record, "the target changed meanwhile", now),
         Some(Answer::Later(_)) => planned_anew(record, "the API server was busy", now),
         Some(Answer::Refused(why) | Answer::Differs(why)) => {
@@ -46,16 +49,23 @@ pub(super) fn applying(record: &Record, seen: &Observed<'_>, live: &Live<'_>, no
     }
 }
 
-/// Whether the target carries the record of this attempt: its patch landed, whatever became of its fields since.
-pub(super) fn is_applied(attempt: &Attempt, live: &Live<'_>) -> bool {
-    let newest = live.applied.as_ref().and_then(|applied| applied.newest());
-    newest.is_some_and(|newest| newest.attempt == attempt.id && newest.plan == attempt.plan)
-        && live.workload.meta.generation > attempt.generation
+/// The number under which the target carries what this attempt was to write, if it does: its patch landed, whatever became of its fields since. An earlier
+/// claim of the same plan, whose request was late, counts as well where its fields stand.
+pub(super) fn landed_as(attempt: &Attempt, live: &Live<'_>) -> Option<i64> {
+    if live.rollout.began {
+        return Some(attempt.id);
+    }
+    let newest = live.applied.as_ref()?.newest()?;
+    let same = newest.attempt == attempt.id || fate::stands(live.workload, newest);
+    (same && newest.plan == attempt.plan).then_some(newest.attempt)
 }
 
-/// The patch is on the target.
-pub(super) fn applied(record: &Record, now: Timestamp) -> Step {
+/// The patch is on the target, under this number.
+pub(super) fn applied(record: &Record, id: i64, now: Timestamp) -> Step {
     let mut next = record.clone();
+    if let Some(attempt) = &mut next.attempt {
+        attempt.id = id;
+    }
     next.enter(
         Phase::Verifying,
         Reason::Progressing,
@@ -81,9 +91,6 @@ pub(super) fn watching(record: &Record, seen: &Observed<'_>, live: &Live<'_>, no
     let Some(attempt) = &record.attempt else {
         return planned_anew(record, "the record names no attempt", now);
     };
-    if live.workload.meta.generation <= attempt.generation {
-        return Step::unchanged(record); // a view from before the patch
-    }
     if wants_revert(record, seen).is_some() {
         return rollback::on_request(record, seen, live, now);
     }
@@ -109,15 +116,15 @@ pub(super) fn watching(record: &Record, seen: &Observed<'_>, live: &Live<'_>, no
 }
 
 /// Another writer changed the template and our fields are still in it: what runs now was never verified, and is not ours to roll back.
-fn verify_anew(record: &Record, live: &Live<'_>, now: Timestamp) -> Step {
+pub(super) fn verify_anew(record: &Record, live: &Live<'_>, now: Timestamp) -> Step {
     let mut next = record.clone();
     if let Some(attempt) = &mut next.attempt {
-        let span = span(attempt);
         attempt.template_after = live.workload.template.hash;
         attempt.template_before = None;
         attempt.ready_since = None;
         attempt.probation_until = None;
-        attempt.deadline = deadline(live, span, now);
+        attempt.rolled_back_at = None;
+        attempt.deadline = deadline(live, LEAST, now);
     }
     let message = format!(
         "{} changed the template and kept the repair: verified anew",
@@ -132,11 +139,10 @@ fn verifying(record: &Record, attempt: &Attempt, live: &Live<'_>, now: Timestamp
         Verdict::Wait(reason, until) => {
             let mut next = record.clone();
             if let Some(attempt) = &mut next.attempt {
-                let span = span(attempt);
                 if !live.rollout.expects_pods {
                     attempt.deadline = None;
                 } else if attempt.deadline.is_none() {
-                    attempt.deadline = deadline(live, span, now);
+                    attempt.deadline = deadline(live, LEAST, now);
                 }
             }
             // Progress and soaking are told by the pods themselves; writing each change down would cost a request and say nothing new.
@@ -223,14 +229,6 @@ fn failed(record: &Record, attempt: &Attempt, failure: &Signature, live: &Live<'
     );
     next.enter(Phase::Held, Reason::TemplateChanged, message, now);
     Step::to(record, next, [])
-}
-
-/// The time that the attempt's rollout got.
-pub(super) fn span(attempt: &Attempt) -> Duration {
-    attempt
-        .deadline
-        .and_then(|deadline| Duration::try_from(deadline.duration_since(attempt.started_at)).ok())
-        .unwrap_or_default()
 }
 
 /// When a rollout that starts now counts as failed, at the earliest.

@@ -24,8 +24,9 @@ pub(super) fn idle(record: &Record, seen: &Observed<'_>, live: &Live<'_>, now: T
         .as_ref()
         .filter(|attempt| attempt.target_uid == live.workload.meta.uid);
     if let Some(attempt) = attempt {
-        if !attempt.is_settled() && flight::is_applied(attempt, live) && !failing_since(record, live) {
-            return flight::applied(record, now); // its answer was lost, and it landed after all
+        let landed = flight::landed_as(attempt, live).filter(|_| !attempt.is_settled() && !failing_since(record, live));
+        if let Some(id) = landed {
+            return flight::applied(record, id, now); // its answer was lost, and it landed after all
         }
         let stands = attempt.probation_until.is_some() && attempt.rolled_back_at.is_none();
         if stands && live.fate(attempt, seen.plan) == Fate::Undone {
@@ -43,6 +44,9 @@ pub(super) fn idle(record: &Record, seen: &Observed<'_>, live: &Live<'_>, now: T
     next.forget_old(now);
     let resumed = note_decision(&mut next, seen, now);
     if record.phase == Phase::Reverted && !resumed {
+        return Step::to(record, next, []);
+    }
+    if failing_since(record, live) && !resumed {
         return Step::to(record, next, []);
     }
     if record.phase == Phase::Succeeded && seen.plan.is_none() && seen.mode >= Mode::Preview {
@@ -231,8 +235,7 @@ fn quarantined(record: &Record, plan: &Plan, live: &Live<'_>, now: Timestamp) ->
     Some((message, lifts))
 }
 
-/// Holds that only a human, or a changed input, ends: the API server's refusal of this very plan, the environment's of this very template, and a
-/// failing template of somebody else's.
+/// Holds that only a human, or a changed input, ends: the API server's refusal of this very plan, the environment's of this very template.
 fn refused_before(record: &Record, shown_before: Option<&crate::plan::PlanHash>, plan: &Plan, live: &Live<'_>) -> bool {
     if record.phase != Phase::Held {
         return false;
@@ -243,7 +246,6 @@ fn refused_before(record: &Record, shown_before: Option<&crate::plan::PlanHash>,
             .attempt
             .as_ref()
             .is_some_and(|attempt| attempt.template_before == Some(live.workload.template.hash)),
-        Reason::TemplateChanged => failing_since(record, live),
         _ => false,
     }
 }

@@ -29,14 +29,17 @@ pub fn step(record: &Record, seen: &Observed<'_>, now: Timestamp) -> Step {
         Target::Gone => return gone(record, now),
         Target::Live(live) => live.as_ref(),
     };
-    let other_object = record
-        .attempt
-        .as_ref()
-        .is_some_and(|attempt| attempt.target_uid != live.workload.meta.uid);
-    if record.phase.in_flight() && other_object {
-        return gone(record, now);
+    let seen_generation = live.workload.meta.generation;
+    if let Some(attempt) = &record.attempt {
+        let same_object = attempt.target_uid == live.workload.meta.uid;
+        if record.phase.in_flight() && !same_object {
+            return gone(record, now);
+        }
+        if same_object && seen_generation < attempt.seen_generation {
+            return Step::unchanged(record); // whoever wrote the record had seen more
+        }
     }
-    match record.phase {
+    let mut step = match record.phase {
         Phase::Applying => flight::applying(record, seen, live, now),
         Phase::Verifying | Phase::Probation => flight::watching(record, seen, live, now),
         Phase::RollingBack | Phase::RollbackFailed => rollback::rolling_back(record, seen, live, now),
@@ -48,7 +51,13 @@ pub fn step(record: &Record, seen: &Observed<'_>, now: Timestamp) -> Step {
         | Phase::Succeeded
         | Phase::Reverted
         | Phase::Closed => idle::idle(record, seen, live, now),
+    };
+    if let (Some(Effect::Persist), Some(attempt)) = (step.effects.first(), &mut step.record.attempt)
+        && attempt.target_uid == live.workload.meta.uid
+    {
+        attempt.seen_generation = seen_generation;
     }
+    step
 }
 
 /// Nothing is left of the target, so nothing can be verified or undone.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Answer, CountedOutcome, Effect, EventKind, Live, Observed, Phase, Reason, Record, Sent, Step, answer,
-    blocked_until, controls_of, count, event, flight, undo, wants_revert,
+    blocked_until, controls_of, count, event, fight, flight, undo, wants_revert,
 };
 use crate::remediate::{Attempt, FAILURES, Failure, Fate, Signature, Symptom, after};
 
@@ -87,17 +87,27 @@ pub(super) fn rolling_back(record: &Record, seen: &Observed<'_>, live: &Live<'_>
     let Some(attempt) = &record.attempt else {
         return Step::unchanged(record);
     };
-    if live.workload.meta.generation <= attempt.generation {
-        return Step::unchanged(record); // a view from before the patch
-    }
     let hash = live.workload.template.hash;
-    if Some(hash) == attempt.template_before {
+    let recorded = live
+        .applied
+        .iter()
+        .flat_map(|applied| &applied.applied)
+        .any(|a| a.attempt == attempt.id);
+    let before = Some(hash) == attempt.template_before;
+    if before && !recorded {
         return recovering(record, attempt, live, now);
     }
-    if hash != attempt.template_after {
-        // Never a template that is not the one we made: whoever wrote it goes on from here.
-        let why = format!("{} changed the template during the rollback", live.writer_name());
-        return rolled_back(record, Reason::Superseded, &why, live, now);
+    if before || hash != attempt.template_after {
+        // Our own undo takes the record along. Where it is still there and the fields are not, somebody else was faster, and would be again. And never a
+        // template that is not the one we made: whoever wrote it goes on from here.
+        return match live.fate(attempt, seen.plan) {
+            Fate::Undone if recorded => fight(record, seen, live, now),
+            Fate::Kept if recorded => flight::verify_anew(record, live, now),
+            _ => {
+                let why = format!("{} changed the template during the rollback", live.writer_name());
+                rolled_back(record, Reason::Superseded, &why, live, now)
+            }
+        };
     }
     let failed = record.phase == Phase::RollbackFailed;
     if let Some(outcome) = answer(seen, live, &Sent::Undo) {
@@ -148,7 +158,7 @@ fn overdue(record: &Record, attempt: &Attempt, live: &Live<'_>, until: Timestamp
         return Step::wait(record, (until < Timestamp::MAX).then_some(until));
     }
     let started = attempt.rolled_back_at.unwrap_or(now);
-    let deadline = flight::deadline(live, flight::span(attempt), started).unwrap_or(Timestamp::MAX);
+    let deadline = flight::deadline(live, flight::LEAST, started).unwrap_or(Timestamp::MAX);
     let patience = live
         .rollout
         .progressed_at

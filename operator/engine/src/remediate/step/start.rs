@@ -46,7 +46,8 @@ pub(super) fn start(
     if plan.template != live.workload.template.hash || plan.generation != live.workload.meta.generation {
         return Step::unchanged(record); // planned on another view than this one
     }
-    let id = next_attempt(record, live);
+    let open = open_claim(record, plan);
+    let id = open.map_or_else(|| next_attempt(record, live), |attempt| attempt.id);
     let patch = plan::with_annotation(plan, id, &undo::object(live.workload));
     let Some(outcome) = answer(seen, live, &Sent::DryRun(plan.hash.clone())) else {
         return dry_run(record, plan, patch);
@@ -163,9 +164,9 @@ fn claim(
             .iter()
             .map(|control| control.as_str().to_owned())
             .collect(),
-        started_at: now,
+        started_at: open_claim(record, plan).map_or(now, |attempt| attempt.started_at),
         target_uid: live.workload.meta.uid.clone(),
-        generation: live.workload.meta.generation,
+        seen_generation: live.workload.meta.generation,
         soak: limits.soak * if unprobed { SOAK_WITHOUT_PROBE } else { 1 },
         probation: limits.probation,
         deadline: flight::deadline(live, limits.min_deadline, now),
@@ -181,6 +182,15 @@ fn claim(
     });
     next.enter(Phase::Applying, Reason::Claimed, "the repair is being sent", now);
     Step::to(record, next, [Effect::Patch { attempt: id, patch }])
+}
+
+/// An earlier claim of this plan of which nobody knows whether its request was done. The next one is the same attempt: should the request show up late, or
+/// only its traces, it is recognised.
+fn open_claim<'a>(record: &'a Record, plan: &Plan) -> Option<&'a Attempt> {
+    record
+        .attempt
+        .as_ref()
+        .filter(|attempt| !attempt.is_settled() && attempt.plan == plan.hash && attempt.target_uid == plan.uid)
 }
 
 /// Numbers go on from what is remembered here and on the target, so no attempt is mistaken for another.

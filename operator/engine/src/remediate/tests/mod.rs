@@ -1,0 +1,6 @@
+//! The state machine against a simulated cluster: each row of the table in `product.md`, then random interleavings.
+
+mod cluster;
+mod interleavings;
+mod process;
+mod table;
