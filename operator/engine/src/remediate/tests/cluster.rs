@@ -194,18 +194,18 @@ impl Cluster {
     fn control(&mut self) {
         let wanted = usize::try_from(self.deployment["spec"]["replicas"].as_u64().unwrap()).unwrap();
         let template = self.template();
-        let set = match self.sets.iter().find(|set| set.template == template) {
-            Some(set) => set.uid.clone(),
-            None => {
-                self.serial += 1;
-                let uid = format!("rs-{}", self.serial);
-                self.sets.push(SetSim {
-                    uid: uid.clone(),
-                    template,
-                    created: self.now,
-                });
-                uid
-            }
+        let known = self.sets.iter().find(|set| set.template == template);
+        let set = if let Some(set) = known {
+            set.uid.clone()
+        } else {
+            self.serial += 1;
+            let uid = format!("rs-{}", self.serial);
+            self.sets.push(SetSim {
+                uid: uid.clone(),
+                template,
+                created: self.now,
+            });
+            uid
         };
         for _ in 0..=wanted + self.pods.len() {
             let new = self.pods.iter().filter(|pod| pod.set == set).count();
@@ -362,6 +362,7 @@ pub(super) fn plan_for(world: &Snapshot) -> Option<Plan> {
         },
         evidence: Vec::new(),
         left_out: Vec::new(),
+        spared: Vec::new(),
         image_digests: Vec::new(),
         earlier: Vec::new(),
         preview: false,

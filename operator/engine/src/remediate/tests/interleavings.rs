@@ -289,7 +289,9 @@ proptest! {
         happenings in prop::collection::vec(happening(), 1..80),
     ) {
         let mut play = Play::new(replicas, image);
-        happenings.into_iter().for_each(|what| play.happens(what));
+        for what in happenings {
+            play.happens(what);
+        }
         play.ends();
         play.check(image, false);
     }
@@ -301,7 +303,9 @@ proptest! {
         happenings in prop::collection::vec(prop_oneof![8 => happening(), 1 => foreign()], 1..80),
     ) {
         let mut play = Play::new(replicas, image);
-        happenings.into_iter().for_each(|what| play.happens(what));
+        for what in happenings {
+            play.happens(what);
+        }
         play.ends();
         play.check(image, true);
     }

@@ -1,6 +1,9 @@
 //! The state machine against a simulated cluster: each row of the table in `product.md`, then random interleavings.
 
 mod cluster;
+mod finishing;
 mod interleavings;
 mod process;
-mod table;
+mod scene;
+mod signatures;
+mod starting;

@@ -43,7 +43,8 @@ pub(super) struct Wire(pub Vec<Patch>);
 impl Wire {
     pub(super) fn land(&mut self, cluster: &mut Cluster, log: &mut Log) {
         for patch in self.0.drain(..) {
-            log.send(cluster, &patch);
+            // Refused when it is no longer about what is there.
+            let _ = log.send(cluster, &patch);
         }
     }
 }
