@@ -27,7 +27,7 @@ pub use held::Held;
 pub use lint::lint;
 pub use planning::plan;
 pub use risk::without_readiness;
-pub use send::{dry_run_matches, with_annotation};
+pub use send::{TEST_FAILED, dry_run_matches, with_annotation};
 pub use snippet::ignore_snippet;
 pub use undo::{Scope, Undo, UndoRefused, undo_from};
 

@@ -7,6 +7,10 @@ use super::applied::{ANNOTATION, annotation};
 use super::patch::{add, annotation_path, patched, test};
 use super::{Held, Plan};
 
+/// What the API server says, with 422 Invalid and no causes, when a `test` of a JSON Patch fails (seen on 1.37): the object has changed since it was planned, plan
+/// anew. A refusal by validation is 422 Invalid too, but names the object and its causes.
+pub const TEST_FAILED: &str = "the server rejected our request due to an error in our request";
+
 /// The plan's patch together with its record, for an object as it is now (`live`, as JSON). With the same operations for dry run and for real.
 pub fn with_annotation(plan: &Plan, attempt: i64, live: &Value) -> Patch {
     let text = annotation(plan, attempt);
