@@ -83,6 +83,20 @@ impl Scenario<'_> {
         name.await.map(String::as_str)
     }
 
+    /// Applies objects in the test's namespace, unless they name another one, as a user with kubectl would.
+    ///
+    /// # Errors
+    /// The API server refuses one.
+    pub async fn apply(&self, objects: &[serde_json::Value]) -> Result<()> {
+        let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string();
+        let arguments = ["apply", "--server-side", "--namespace", &self.namespace, "-f", "-"];
+        self.cluster
+            .kubectl()?
+            .run_with_input(&arguments, &list)
+            .await
+            .map(drop)
+    }
+
     /// Has a file copied to the artifacts if the test fails.
     pub fn keep_on_failure(&self, log: PathBuf) {
         self.logs

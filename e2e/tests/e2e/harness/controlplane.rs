@@ -24,6 +24,35 @@ async fn a_deployment_becomes_available() -> Result<()> {
 }
 
 #[tokio::test]
+async fn every_kind_of_workload_runs() -> Result<()> {
+    scenario(async |test| {
+        test.apply(&[
+            Workload::named("set").replicas(2).stateful_set(),
+            Workload::named("daemon").daemon_set(),
+            Workload::named("job").sim("run-for", "1s").job(),
+            Workload::named("cron").cron_job("0 0 1 1 *"),
+            Workload::named("pod").pod(),
+        ])
+        .await?;
+        let kubectl = test.cluster.kubectl()?;
+        for (object, condition) in [
+            ("statefulset/set", "jsonpath={.status.availableReplicas}=2"),
+            ("daemonset/daemon", "jsonpath={.status.numberAvailable}=3"),
+            ("job/job", "condition=Complete"),
+            ("cronjob/cron", "jsonpath={.spec.suspend}=false"),
+            ("pod/pod", "condition=Ready"),
+        ] {
+            let condition = format!("--for={condition}");
+            kubectl
+                .run(&["wait", "-n", &test.namespace, object, &condition, "--timeout=60s"])
+                .await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn the_server_says_its_version() -> Result<()> {
     scenario(async |test| {
         let version = test.client.apiserver_version().await?;
