@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use ironside_engine::controls::CONTROLS;
 use k8s_openapi::api::apps::v1::DeploymentSpec;
 use k8s_openapi::api::core::v1::{Container, PodSpec, SecurityContext};
 use schemars::{JsonSchema, SchemaGenerator};
@@ -23,14 +24,30 @@ const OPEN_IN_POD: [&str; 4] = [
 /// Fields of a container that a repair may change, each bounded by a rule of its own.
 const OPEN_IN_CONTAINER: [&str; 2] = ["securityContext", "volumeMounts"];
 /// Fields of a container's security context that a repair may change.
-const OPEN_IN_SECURITY_CONTEXT: [&str; 6] = [
+const OPEN_IN_SECURITY_CONTEXT: [&str; 7] = [
     "allowPrivilegeEscalation",
     "capabilities",
     "readOnlyRootFilesystem",
+    "runAsGroup",
     "runAsNonRoot",
     "runAsUser",
     "seccompProfile",
 ];
+
+/// A control that writes a further place has to say here which rule bounds it.
+#[test]
+fn what_is_open_is_what_the_controls_write() {
+    let written = |below: &str| -> BTreeSet<&str> {
+        let places = CONTROLS.iter().flat_map(|control| control.writes);
+        let below = places.filter_map(|place| place.strip_prefix(below));
+        below.filter_map(|rest| rest.split(['.', '[']).next()).collect()
+    };
+    assert_eq!(written("containers[].securityContext."), OPEN_IN_SECURITY_CONTEXT.into());
+    assert_eq!(written("containers[]."), OPEN_IN_CONTAINER.into());
+    let mut in_pod = written("");
+    in_pod.insert("initContainers"); // a place below `containers[]` means both lists
+    assert_eq!(in_pod, OPEN_IN_POD.into());
+}
 
 #[test]
 fn the_fence_freezes_every_field_that_no_repair_writes() {
@@ -202,6 +219,12 @@ spec:
         c.?securityContext.?runAsUser.orValue(1) != 0
         || variables.containersBefore.exists(o, o.name == c.name && o.?securityContext.?runAsUser.orValue(1) == 0))
     message: runAsUser may not become 0
+    reason: Forbidden
+  - expression: |-
+      !variables.isRepair || variables.containersNow.all(c,
+        c.?securityContext.?runAsGroup.orValue(1) != 0
+        || variables.containersBefore.exists(o, o.name == c.name && o.?securityContext.?runAsGroup.orValue(1) == 0))
+    message: runAsGroup may not become 0
     reason: Forbidden
   - expression: |-
       !variables.isRepair || variables.containersNow.all(c,

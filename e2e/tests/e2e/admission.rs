@@ -244,6 +244,7 @@ async fn the_fence_lets_repairs_and_their_undo_through_and_nothing_else() -> Res
             ("host process ids", add(&template("hostPID"), json!(true)), "frozen"),
             ("node name", add(&template("nodeName"), json!("n")), "frozen"),
             ("run as root", add(&template("containers/0/securityContext"), json!({"runAsUser": 0})), "may not become 0"),
+            ("root's group", add(&template("containers/0/securityContext"), json!({"runAsGroup": 0})), "may not become 0"),
             ("capability", add(&template("containers/0/securityContext"), json!({"capabilities": {"add": ["SYS_ADMIN"]}})), "no capability"),
             ("hostPath", add(&template("volumes"), json!([{"name": "ironside-x", "hostPath": {"path": "/"}}])), "volumes are frozen"),
             ("foreign emptyDir", add(&template("volumes"), json!([{"name": "x", "emptyDir": {}}])), "volumes are frozen"),
@@ -252,7 +253,7 @@ async fn the_fence_lets_repairs_and_their_undo_through_and_nothing_else() -> Res
         }
 
         let hardened = json!({
-            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true, "runAsUser": 1000,
+            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "runAsNonRoot": true, "runAsUser": 1000, "runAsGroup": 1000,
             "capabilities": {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}, "seccompProfile": {"type": "RuntimeDefault"},
         });
         let repair = json!([
@@ -301,6 +302,7 @@ async fn the_fence_knows_every_field_of_the_live_server() -> Result<()> {
             "allowPrivilegeEscalation",
             "capabilities",
             "readOnlyRootFilesystem",
+            "runAsGroup",
             "runAsNonRoot",
             "runAsUser",
             "seccompProfile",

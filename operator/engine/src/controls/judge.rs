@@ -111,3 +111,37 @@ impl Control {
         exists
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controls::{Control, Parameters};
+    use crate::model::PodTemplate;
+    use serde_json::json;
+
+    #[test]
+    fn a_field_that_the_server_does_not_have_is_not_applicable() {
+        const CONTROL: Control = Control {
+            since: 36,
+            check: Check::Template(|_, judgement| judgement.fail("spec.newField", None, "set")),
+            ..Control::WORKLOAD
+        };
+        let template = PodTemplate::decode(json!({"spec": {"containers": [{"name": "web"}]}}), true).unwrap();
+        let verdict = |minor| {
+            let judgement = CONTROL.judge_template(&TemplateScope {
+                template: &template,
+                parameters: &Parameters::default(),
+                minor,
+            });
+            (
+                judgement.verdict(),
+                judgement.reason_not_applicable().map(str::to_owned),
+            )
+        };
+        assert_eq!(verdict(36), (Verdict::Fail, None));
+        assert_eq!(verdict(0), (Verdict::Fail, None), "0 is the newest");
+        let (old, why) = verdict(35);
+        assert_eq!(old, Verdict::NotApplicable);
+        assert!(why.is_some_and(|why| why.contains("1.35") && why.contains("1.36")));
+    }
+}

@@ -119,7 +119,7 @@ fn volume_name(at: &ContainerScope<'_>, path: &str) -> String {
             }
         })
         .collect();
-    words.truncate(30);
+    words.truncate(28);
     let words = words.trim_matches('-');
     let taken = |name: &str| at.pod.spec().volumes.iter().any(|volume| volume.name == name);
     (8..=24)
