@@ -21,6 +21,28 @@ fn dropping_capabilities_is_low_where_every_pod_runs_as_somebody() {
 }
 
 #[test]
+fn low_ports_keep_the_capability_that_binds_them() {
+    let added = |capabilities: Value, ports: &[u16]| -> Vec<Value> {
+        let mut shop = Shop::new(&json!({"capabilities": capabilities}));
+        let ports: Vec<Value> = ports.iter().map(|port| json!({"containerPort": port})).collect();
+        shop.template()["containers"][0]["ports"] = json!(ports);
+        let edits = shop.propose("POD-011", &[]).edits;
+        let adds = edits
+            .into_iter()
+            .filter(|edit| edit.pointer.ends_with("/capabilities/add"));
+        adds.map(|edit| edit.to).collect()
+    };
+    assert_eq!(added(json!({}), &[8080, 1023]), [json!(["NET_BIND_SERVICE"])]);
+    assert_eq!(added(json!({"add": []}), &[80]), [json!(["NET_BIND_SERVICE"])]);
+    assert_eq!(
+        added(json!({"add": ["NET_BIND_SERVICE"]}), &[80]),
+        [] as [Value; 0],
+        "it is there"
+    );
+    assert_eq!(added(json!({}), &[1024, 8443]), [] as [Value; 0]);
+}
+
+#[test]
 fn dropping_capabilities_is_low_where_the_same_patch_forbids_escalation() {
     let shop = Shop::new(&json!({})).pod("a", 10001);
     assert_eq!(shop.risk("POD-011", &["POD-009"]), (Risk::Low, vec![]));
