@@ -73,7 +73,7 @@ impl<'a> Start<'a> {
         self
     }
 
-    /// One more flag, such as `--lease-duration=3s`.
+    /// One more flag, such as `--log-format=text`.
     #[must_use]
     pub fn flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());

@@ -6,5 +6,6 @@ mod controlplane;
 mod faults;
 mod install;
 mod lifetime;
+mod operator;
 mod proxy;
 mod simulation;
