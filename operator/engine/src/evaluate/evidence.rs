@@ -8,29 +8,45 @@ use crate::model::{FieldOwner, ManagedFields, Namespace, PodSpec, Workload};
 
 /// Evidence of a workload, from pointers below its pod template.
 pub(super) fn of_workload(workload: &Workload, evidence: &Evidence) -> Evidence {
-    let root = Workload::template_pointer(workload.kind);
-    let spec = &workload.template.spec;
-    let pointer = format!("{root}{}", evidence.pointer);
-    let path = steps(&pointer, spec).unwrap_or_default();
-    Evidence {
+    let pointer = format!("{}{}", Workload::template_pointer(workload.kind), evidence.pointer);
+    absolute(
         pointer,
-        owner: writer(&workload.meta.managed_fields, &path, evidence),
-        ..evidence.clone()
-    }
+        evidence,
+        &workload.meta.managed_fields,
+        &workload.template.spec,
+    )
 }
 
 /// Evidence of a Namespace, whose pointers are absolute already.
 pub(super) fn of_namespace(namespace: &Namespace, evidence: &Evidence) -> Evidence {
-    let path = steps(&evidence.pointer, &PodSpec::default()).unwrap_or_default();
+    let entries = &namespace.metadata.managed_fields;
+    absolute(evidence.pointer.clone(), evidence, entries, &PodSpec::default())
+}
+
+fn absolute(pointer: String, evidence: &Evidence, entries: &[ManagedFields], spec: &PodSpec) -> Evidence {
+    let Evidence {
+        pointer: _,
+        container,
+        observed,
+        expected,
+        owner: _,
+    } = evidence;
     Evidence {
-        owner: writer(&namespace.metadata.managed_fields, &path, evidence),
-        ..evidence.clone()
+        // Nobody wrote what is absent.
+        owner: observed.as_ref().and_then(|_| writer(&pointer, entries, spec)),
+        pointer,
+        container: container.clone(),
+        observed: observed.clone(),
+        expected: expected.clone(),
     }
 }
 
-/// Who wrote the value that was found. Nobody wrote what is absent.
-fn writer(entries: &[ManagedFields], path: &[String], evidence: &Evidence) -> Option<FieldOwner> {
-    evidence.observed.as_ref()?;
+/// Who wrote the value at a JSON pointer.
+fn writer(pointer: &str, entries: &[ManagedFields], spec: &PodSpec) -> Option<FieldOwner> {
+    if entries.is_empty() {
+        return None;
+    }
+    let path = steps(pointer, spec)?;
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     (!path.is_empty()).then(|| owner_of(entries, &path)).flatten()
 }
