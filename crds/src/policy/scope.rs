@@ -36,7 +36,7 @@ pub struct ExceptionDelegation {
     )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub controls: BTreeSet<String>,
-    /// The longest time from now to an exception's expiresAt. Absent: 720h.
+    /// The longest time from an exception's creation to its expiresAt. Absent: 720h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_duration: Option<Duration>,
 }
@@ -45,7 +45,7 @@ impl ExceptionDelegation {
     /// The value of `maxDuration` when it is absent.
     pub const DEFAULT_MAX_DURATION: Duration = Duration::from_hours(720);
 
-    /// The longest time from now to an exception's end.
+    /// The longest time from an exception's creation to its end.
     pub fn max_duration(&self) -> Duration {
         self.max_duration.unwrap_or(Self::DEFAULT_MAX_DURATION)
     }

@@ -275,4 +275,30 @@ mod tests {
         let never = early.and(Windows::of(vec![window("0 12 * * *", None, 1)]));
         assert_eq!(never.next_opening(at("2026-11-23T12:00:00Z")), None);
     }
+
+    proptest::proptest! {
+        /// Whatever the windows: the next opening is open, and nothing before it is.
+        #[test]
+        fn nothing_is_open_before_the_next_opening(
+            schedules in proptest::collection::vec(("[0-5]?[0-9]", "1?[0-9]", proptest::option::of("[0-6]"), 1..30u64), 1..4),
+            second in 1_790_000_000..1_800_000_000i64,
+        ) {
+            let windows = schedules.iter().fold(Windows::default(), |all, (minute, hour, day, hours)| {
+                let day = day.as_deref().unwrap_or("*");
+                all.and(Windows::of(vec![window(&format!("{minute} {hour} * * {day}"), Some("Europe/Berlin"), *hours)]))
+            });
+            let now = Timestamp::from_second(second).unwrap();
+            let next = windows.next_opening(now);
+            let end = next.unwrap_or(now + SignedDuration::from_hours(24 * 40));
+            if let Some(next) = next {
+                proptest::prop_assert!(windows.is_open(next));
+                proptest::prop_assert!(next >= now);
+            }
+            let mut at = now;
+            while at < end {
+                proptest::prop_assert!(!windows.is_open(at), "open at {at}, before {end}");
+                at += SignedDuration::from_mins(47);
+            }
+        }
+    }
 }

@@ -2,3 +2,4 @@
 
 mod exceptions;
 mod policies;
+mod properties;
