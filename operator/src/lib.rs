@@ -4,6 +4,7 @@
 //! cluster (watches, lease) -> reconcile (world, verdicts, plans) -> report, metrics, http; process puts them together
 //! ```
 
+pub mod cli;
 pub mod cluster;
 pub mod http;
 pub mod metrics;

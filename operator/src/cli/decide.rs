@@ -60,11 +60,18 @@ impl Action {
 impl ApproveArgs {
     pub(super) async fn run(self, out: &mut dyn Write) -> anyhow::Result<Outcome> {
         if self.plan.len() < SHORTEST_HASH {
-            bail!("--plan {}: give at least {SHORTEST_HASH} characters of the hash that `ironside plan` shows", self.plan);
+            bail!(
+                "--plan {}: give at least {SHORTEST_HASH} characters of the hash that `ironside plan` shows",
+                self.plan
+            );
         }
         let connection = kubeconfig::connect(&self.cluster).await?;
         let remediation = find(&connection.client, &connection.namespace, &self.target).await?;
-        let current = remediation.status.as_ref().and_then(|status| status.plan.as_ref()).map(|plan| plan.hash.as_str());
+        let current = remediation
+            .status
+            .as_ref()
+            .and_then(|status| status.plan.as_ref())
+            .map(|plan| plan.hash.as_str());
         match current {
             Some(hash) if hash.starts_with(&self.plan) => {}
             Some(hash) => bail!(
@@ -94,7 +101,10 @@ impl DecideArgs {
 /// The remediation that a person means.
 async fn find(client: &Client, namespace: &str, named: &str) -> anyhow::Result<HardeningRemediation> {
     let api: Api<HardeningRemediation> = Api::namespaced(client.clone(), namespace);
-    let all = api.list(&ListParams::default()).await.with_context(|| format!("list the repairs of namespace {namespace}"))?;
+    let all = api
+        .list(&ListParams::default())
+        .await
+        .with_context(|| format!("list the repairs of namespace {namespace}"))?;
     let matching: Vec<HardeningRemediation> = all.items.into_iter().filter(|r| is_named(r, named)).collect();
     match <[HardeningRemediation; 1]>::try_from(matching) {
         Ok([one]) => Ok(one),
@@ -102,8 +112,12 @@ async fn find(client: &Client, namespace: &str, named: &str) -> anyhow::Result<H
             bail!("no repair of {named} in namespace {namespace}: `kubectl get hrem -n {namespace}` lists them")
         }
         Err(several) => {
-            let names: Vec<String> = several.iter().map(kube::ResourceExt::name_any).collect();
-            bail!("{named} names {} repairs, write one of {}", names.len(), names.join(", "))
+            let candidates: Vec<String> = several.iter().map(kube::ResourceExt::name_any).collect();
+            bail!(
+                "{named} names {} repairs, write one of {}",
+                candidates.len(),
+                candidates.join(", ")
+            )
         }
     }
 }
@@ -122,25 +136,40 @@ fn same_kind(written: &str, kind: &str) -> bool {
     written == kind || written == format!("{kind}s") || (written == "deploy" && kind == "deployment")
 }
 
-async fn decide(client: &Client, remediation: &HardeningRemediation, mut decision: Value, out: &mut dyn Write) -> anyhow::Result<Outcome> {
+async fn decide(
+    client: &Client,
+    remediation: &HardeningRemediation,
+    mut decision: Value,
+    out: &mut dyn Write,
+) -> anyhow::Result<Outcome> {
     let user = kubeconfig::user_name(client).await?;
     decision["by"] = json!(user);
     let namespace = remediation.namespace().unwrap_or_default();
     let api: Api<HardeningRemediation> = Api::namespaced(client.clone(), &namespace);
     // The resourceVersion makes this a decision on what was just read. `null` first: a merge would leave the plan of an earlier approval in place.
-    let patch = json!({
+    let mut patch = json!({
         "metadata": {"resourceVersion": remediation.resource_version()},
         "spec": {"decision": {"action": null, "plan": null, "by": null, "reason": null}},
     });
-    let mut patch = patch;
     if let (Some(slots), Some(given)) = (patch["spec"]["decision"].as_object_mut(), decision.as_object()) {
-        slots.extend(given.iter().filter(|(_, value)| **value != json!("")).map(|(key, value)| (key.clone(), value.clone())));
+        slots.extend(
+            given
+                .iter()
+                .filter(|(_, value)| **value != json!(""))
+                .map(|(key, value)| (key.clone(), value.clone())),
+        );
     }
     let name = remediation.name_any();
-    api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await.map_err(|error| explain(error, &name))?;
+    api.patch(&name, &PatchParams::default(), &Patch::Merge(&patch))
+        .await
+        .map_err(|error| explain(error, &name))?;
     let target = &remediation.spec.target;
     let action = decision["action"].as_str().unwrap_or_default();
-    writeln!(out, "{action} of {} {namespace}/{} by {user}: kubectl get hrem -n {namespace} {name} -w", target.kind, target.name)?;
+    writeln!(
+        out,
+        "{action} of {} {namespace}/{} by {user}: kubectl get hrem -n {namespace} {name} -w",
+        target.kind, target.name
+    )?;
     Ok(Outcome::Clean)
 }
 
@@ -176,9 +205,16 @@ mod tests {
         };
         let error = approve.run(&mut Vec::new()).await.unwrap_err().to_string();
         assert!(error.contains("at least 12 characters"), "{error}");
-        let revert =
-            DecideArgs { target: "deployment/web".into(), reason: String::new(), cluster: ClusterArgs::default() };
-        let error = revert.run(Action::Revert, &mut Vec::new()).await.unwrap_err().to_string();
+        let revert = DecideArgs {
+            target: "deployment/web".into(),
+            reason: String::new(),
+            cluster: ClusterArgs::default(),
+        };
+        let error = revert
+            .run(Action::Revert, &mut Vec::new())
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("--reason"), "{error}");
     }
 }

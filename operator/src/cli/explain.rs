@@ -41,13 +41,31 @@ impl ExplainArgs {
 
 impl ControlsArgs {
     pub(super) fn run(self, out: &mut dyn Write) -> anyhow::Result<Outcome> {
-        check("framework", self.framework.as_deref(), FRAMEWORKS.map(Framework::as_str).as_slice())?;
-        check("component", self.component.as_deref(), Component::ALL.map(Component::as_str).as_slice())?;
-        check("threat", self.threat.as_deref(), Threat::ALL.map(Threat::as_str).as_slice())?;
+        check(
+            "framework",
+            self.framework.as_deref(),
+            FRAMEWORKS.map(Framework::as_str).as_slice(),
+        )?;
+        check(
+            "component",
+            self.component.as_deref(),
+            Component::ALL.map(Component::as_str).as_slice(),
+        )?;
+        check(
+            "threat",
+            self.threat.as_deref(),
+            Threat::ALL.map(Threat::as_str).as_slice(),
+        )?;
         let style = Style::of_stdout();
         for control in CONTROLS.iter().filter(|control| self.wants(control)) {
             let repair = control.repair.map_or("report only", |_| "repair");
-            writeln!(out, "{}  {}  {repair:<11}  {}", style.bold(control.id.as_str()), style.severity(control.severity), control.title)?;
+            writeln!(
+                out,
+                "{}  {}  {repair:<11}  {}",
+                style.bold(control.id.as_str()),
+                style.severity(control.severity),
+                control.title
+            )?;
         }
         Ok(Outcome::Clean)
     }
@@ -57,7 +75,10 @@ impl ControlsArgs {
         same(&self.component, control.component.as_str())
             && (self.threat.is_none() || control.threats.iter().any(|threat| same(&self.threat, threat.as_str())))
             && (self.framework.is_none()
-                || control.frameworks.iter().any(|mapping| same(&self.framework, mapping.framework.as_str())))
+                || control
+                    .frameworks
+                    .iter()
+                    .any(|mapping| same(&self.framework, mapping.framework.as_str())))
     }
 }
 
@@ -84,15 +105,33 @@ fn write_page(control: &Control, style: Style, out: &mut dyn Write) -> std::io::
     let docs = &control.docs;
     writeln!(out, "{}", style.bold(&format!("{}  {}", control.id, control.title)))?;
     let threats: Vec<&str> = control.threats.iter().map(|threat| threat.as_str()).collect();
-    writeln!(out, "{} severity, component {}, counters {}\n", control.severity.as_str(), control.component.as_str(), threats.join(", "))?;
+    writeln!(
+        out,
+        "{} severity, component {}, counters {}\n",
+        control.severity.as_str(),
+        control.component.as_str(),
+        threats.join(", ")
+    )?;
     writeln!(out, "{}\n", docs.why)?;
-    for (name, text) in [("Reads", docs.reads), ("Passes", docs.allowed), ("Repair", docs.repair), ("Breaks", docs.breaks)] {
+    for (name, text) in [
+        ("Reads", docs.reads),
+        ("Passes", docs.allowed),
+        ("Repair", docs.repair),
+        ("Breaks", docs.breaks),
+    ] {
         if !text.is_empty() {
             writeln!(out, "{}  {text}", style.bold(&format!("{name:<7}")))?;
         }
     }
     for parameter in control.parameters {
-        writeln!(out, "{}  {}: {} (default: {})", style.bold("Setting"), parameter.name, parameter.help, parameter.default.join(", "))?;
+        writeln!(
+            out,
+            "{}  {}: {} (default: {})",
+            style.bold("Setting"),
+            parameter.name,
+            parameter.help,
+            parameter.default.join(", ")
+        )?;
     }
     writeln!(out)?;
     for mapping in control.frameworks {
@@ -114,13 +153,20 @@ mod tests {
             let mut page = Vec::new();
             write_page(control, Style::plain(), &mut page).unwrap();
             let page = String::from_utf8(page).unwrap();
-            assert!(page.starts_with(control.id.as_str()) && page.contains(control.docs.why), "{page}");
+            assert!(
+                page.starts_with(control.id.as_str()) && page.contains(control.docs.why),
+                "{page}"
+            );
         }
     }
 
     #[test]
     fn an_unknown_framework_is_refused_with_the_known_ones() {
-        let args = ControlsArgs { framework: Some("nist".into()), component: None, threat: None };
+        let args = ControlsArgs {
+            framework: Some("nist".into()),
+            component: None,
+            threat: None,
+        };
         let error = args.run(&mut Vec::new()).unwrap_err().to_string();
         assert!(error.contains("write one of NsaCisa"), "{error}");
     }

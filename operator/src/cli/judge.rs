@@ -7,10 +7,11 @@ use ironside_crds::{
     PolicySpec, Profile, ProfileName,
 };
 use ironside_engine::controls::Verdict;
-use ironside_engine::evaluate::{Evaluation, Finding, evaluate};
+use ironside_engine::evaluate::{Evaluation, Evaluator, Finding};
 use ironside_engine::model::{Kind, ObjectRef};
+use ironside_engine::plan::{Plan, plan};
 use ironside_engine::policy::{ExceptionSet, PolicySet};
-use ironside_engine::world::{Delta, Object, Snapshot, World};
+use ironside_engine::world::{Delta, Object, World};
 use serde_json::{Value, json};
 
 use super::manifest::{Document, Manifests, Problem, Source};
@@ -45,12 +46,16 @@ pub struct Judged {
 impl Judged {
     /// Every finding with its source.
     pub fn findings(&self) -> impl Iterator<Item = (&Source, &Finding)> {
-        self.evaluations.iter().flat_map(|(source, evaluation)| evaluation.findings.iter().map(move |f| (source, f)))
+        self.evaluations
+            .iter()
+            .flat_map(|(source, evaluation)| evaluation.findings.iter().map(move |f| (source, f)))
     }
 
     /// How many findings have this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
-        self.findings().filter(|(_, finding)| finding.verdict == verdict && finding.excepted.is_none()).count()
+        self.findings()
+            .filter(|(_, finding)| finding.verdict == verdict && finding.excepted.is_none())
+            .count()
     }
 }
 
@@ -66,29 +71,58 @@ impl Scanned {
     /// Judges everything that was taken in. Without a policy among the objects, `profile` is asked for everywhere.
     pub fn judge(mut self, profile: ProfileName, now: jiff::Timestamp) -> Judged {
         self.complete_namespaces();
-        if self.cluster_policies.is_empty() && self.policies.is_empty() {
+        if !self.has_policies() {
             self.cluster_policies.push(policy_of(profile));
         }
-        let policies = PolicySet::compile(&self.cluster_policies, &self.policies);
-        let exceptions = ExceptionSet::compile(&self.cluster_exceptions, &self.exceptions, &policies, now);
-        let (snapshot, _) = self.world.drain();
-        let mut evaluations = self.evaluate(&snapshot, &policies, &exceptions, now);
-        evaluations.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Judged { evaluations, problems: self.problems, skipped: self.skipped }
-    }
-
-    fn evaluate(
-        &self,
-        snapshot: &Snapshot,
-        policies: &PolicySet,
-        exceptions: &ExceptionSet,
-        now: jiff::Timestamp,
-    ) -> Vec<(Source, Evaluation)> {
-        snapshot
+        let (policies, exceptions) = self.compiled();
+        let (world, _) = self.world.drain();
+        let (sources, targets): (Vec<Source>, Vec<ObjectRef>) = world
             .targets()
             .filter_map(|target| Some((self.sources.get(&target)?.clone(), target)))
-            .map(|(source, target)| (source, evaluate(snapshot, policies, exceptions, &target, now)))
+            .unzip();
+        let judged = Evaluator::default().evaluate_all(&world, &policies, &exceptions, &targets, now);
+        let mut evaluations: Vec<(Source, Evaluation)> = sources.into_iter().zip(judged).collect();
+        evaluations.sort_by(|(a, x), (b, y)| (a, &x.target).cmp(&(b, &y.target)));
+        Judged {
+            evaluations,
+            problems: self.problems,
+            skipped: self.skipped,
+        }
+    }
+
+    /// Plans every repair that the policies among the objects ask for.
+    pub fn plan(mut self, now: jiff::Timestamp) -> Vec<Plan> {
+        let (policies, exceptions) = self.compiled();
+        let (world, _) = self.world.drain();
+        let targets: Vec<ObjectRef> = world
+            .targets()
+            .filter(|target| target.kind != Kind::Namespace)
+            .collect();
+        let evaluations = Evaluator::default().evaluate_all(&world, &policies, &exceptions, &targets, now);
+        evaluations
+            .iter()
+            .filter_map(|evaluation| {
+                plan(
+                    &world,
+                    evaluation,
+                    &policies.limits(&world, &evaluation.target.namespace),
+                    now,
+                )
+            })
             .collect()
+    }
+
+    /// Whether a policy is among the objects.
+    pub fn has_policies(&self) -> bool {
+        !(self.cluster_policies.is_empty() && self.policies.is_empty())
+    }
+
+    /// The command line has no namespace of its own that would count as a system namespace.
+    fn compiled(&self) -> (PolicySet, ExceptionSet) {
+        (
+            PolicySet::compile(&self.cluster_policies, &self.policies, ""),
+            ExceptionSet::compile(&self.cluster_exceptions, &self.exceptions),
+        )
     }
 
     fn add_document(&mut self, document: Document) {
@@ -103,12 +137,16 @@ impl Scanned {
             return;
         };
         if kind.namespaced() {
-            let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).filter(|n| !n.is_empty());
+            let namespace = object
+                .pointer("/metadata/namespace")
+                .and_then(Value::as_str)
+                .filter(|n| !n.is_empty());
             let namespace = namespace.unwrap_or("default").to_owned();
-            if let Some(metadata) = object.as_object_mut().map(|o| o.entry("metadata").or_insert_with(|| json!({}))) {
-                if let Some(metadata) = metadata.as_object_mut() {
-                    metadata.insert("namespace".to_owned(), json!(namespace));
-                }
+            if object.get("metadata").is_none_or(Value::is_null) {
+                object["metadata"] = json!({});
+            }
+            if let Some(metadata) = object["metadata"].as_object_mut() {
+                metadata.insert("namespace".to_owned(), json!(namespace));
             }
             self.namespaces.insert(namespace);
         }
@@ -117,12 +155,18 @@ impl Scanned {
                 let reference = object.reference();
                 if let Some(earlier) = self.sources.get(&reference) {
                     let message = format!("{reference} is defined again (first at {earlier}); the later one counts");
-                    self.problems.push(Problem { at: source.to_string(), message });
+                    self.problems.push(Problem {
+                        at: source.to_string(),
+                        message,
+                    });
                 }
                 self.sources.insert(reference, source);
                 self.world.apply(Delta::Apply(object));
             }
-            Err(error) => self.problems.push(Problem { at: source.to_string(), message: error.to_string() }),
+            Err(error) => self.problems.push(Problem {
+                at: source.to_string(),
+                message: error.to_string(),
+            }),
         }
     }
 
@@ -135,7 +179,10 @@ impl Scanned {
             _ => Ok(()),
         };
         if let Err(error) = outcome {
-            self.problems.push(Problem { at: source.to_string(), message: format!("{kind}: {error}") });
+            self.problems.push(Problem {
+                at: source.to_string(),
+                message: format!("{kind}: {error}"),
+            });
         }
     }
 
@@ -153,10 +200,16 @@ impl Scanned {
     }
 }
 
-/// A policy that asks for a whole profile, everywhere.
+/// A policy that asks for a whole profile, everywhere: whoever scans a manifest of kube-system wants to know.
 fn policy_of(profile: ProfileName) -> ClusterHardeningPolicy {
     let spec = PolicySpec {
-        profile: Profile { name: profile, ..Profile::default() },
+        profile: Profile {
+            name: profile,
+            ..Profile::default()
+        },
+        system_namespaces: ["kube-system", "kube-public", "kube-node-lease"]
+            .map(str::to_owned)
+            .into(),
         ..PolicySpec::default()
     };
     ClusterHardeningPolicy::new("command-line", ClusterHardeningPolicySpec(spec))

@@ -17,7 +17,10 @@ pub(super) struct Connection {
 
 /// Connects as kubectl would.
 pub(super) async fn connect(args: &ClusterArgs) -> anyhow::Result<Connection> {
-    let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
+    let options = KubeConfigOptions {
+        context: args.context.clone(),
+        ..KubeConfigOptions::default()
+    };
     let config = match &args.kubeconfig {
         Some(path) => {
             let kubeconfig = Kubeconfig::read_from(path).with_context(|| format!("--kubeconfig {}", path.display()))?;
@@ -26,7 +29,10 @@ pub(super) async fn connect(args: &ClusterArgs) -> anyhow::Result<Connection> {
         None => Config::from_kubeconfig(&options).await,
     };
     let config = config.context("no cluster to talk to: set KUBECONFIG or give --kubeconfig")?;
-    let namespace = args.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let namespace = args
+        .namespace
+        .clone()
+        .unwrap_or_else(|| config.default_namespace.clone());
     let client = Client::try_from(config).context("the kubeconfig cannot be used")?;
     Ok(Connection { client, namespace })
 }
@@ -34,6 +40,13 @@ pub(super) async fn connect(args: &ClusterArgs) -> anyhow::Result<Connection> {
 /// The user name under which the API server knows this client. A decision must carry it.
 pub(super) async fn user_name(client: &Client) -> anyhow::Result<String> {
     let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
-    let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await.context("ask who I am")?;
-    review.status.and_then(|status| status.user_info).and_then(|user| user.username).context("the API server does not say who I am")
+    let review = reviews
+        .create(&PostParams::default(), &SelfSubjectReview::default())
+        .await
+        .context("ask who I am")?;
+    review
+        .status
+        .and_then(|status| status.user_info)
+        .and_then(|user| user.username)
+        .context("the API server does not say who I am")
 }

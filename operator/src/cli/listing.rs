@@ -26,7 +26,9 @@ pub(super) async fn read(client: &Client, namespace: Option<&str>, into: &mut Sc
         let scope = if kind.namespaced() { namespace } else { None };
         match list(client, &resource, scope).await {
             Ok(mut objects) => {
-                if kind == Kind::Namespace && let Some(only) = namespace {
+                if kind == Kind::Namespace
+                    && let Some(only) = namespace
+                {
                     objects.retain(|object| object.pointer("/metadata/name").and_then(Value::as_str) == Some(only));
                 }
                 into.add(documents(objects));
@@ -62,7 +64,10 @@ async fn list(client: &Client, resource: &ApiResource, namespace: Option<&str>) 
         let page = api.list(&params).await?;
         for mut object in page.items {
             // Items of a list carry neither.
-            object.types = Some(kube::core::TypeMeta { api_version: resource.api_version.clone(), kind: resource.kind.clone() });
+            object.types = Some(kube::core::TypeMeta {
+                api_version: resource.api_version.clone(),
+                kind: resource.kind.clone(),
+            });
             if let Ok(object) = serde_json::to_value(object) {
                 objects.push(object);
             }
@@ -75,16 +80,33 @@ async fn list(client: &Client, resource: &ApiResource, namespace: Option<&str>) 
 }
 
 fn documents(objects: Vec<Value>) -> Manifests {
-    let source = Source { file: "cluster".to_owned(), line: 0 };
-    let documents = objects.into_iter().map(|object| Document { source: source.clone(), object }).collect();
-    Manifests { documents, ..Manifests::default() }
+    let source = Source {
+        file: "cluster".to_owned(),
+        line: 0,
+    };
+    let documents = objects
+        .into_iter()
+        .map(|object| Document {
+            source: source.clone(),
+            object,
+        })
+        .collect();
+    Manifests {
+        documents,
+        ..Manifests::default()
+    }
 }
 
 fn problem(plural: &str, error: &kube::Error) -> Problem {
     let message = match error {
-        kube::Error::Api(status) if status.is_forbidden() => format!("may not list {plural}: verdicts that need them are Unknown"),
+        kube::Error::Api(status) if status.is_forbidden() => {
+            format!("may not list {plural}: verdicts that need them are Unknown")
+        }
         kube::Error::Api(status) if status.is_not_found() => format!("{plural} are not served here"),
         error => error.to_string(),
     };
-    Problem { at: "cluster".to_owned(), message }
+    Problem {
+        at: "cluster".to_owned(),
+        message,
+    }
 }

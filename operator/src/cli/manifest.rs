@@ -91,7 +91,10 @@ impl Manifests {
         }
         self.files += 1;
         if metadata.len() > LARGEST_FILE {
-            return self.problem(&at, format!("{} MiB is too large for a manifest", metadata.len() / 1024 / 1024));
+            return self.problem(
+                &at,
+                format!("{} MiB is too large for a manifest", metadata.len() / 1024 / 1024),
+            );
         }
         match File::open(path) {
             Ok(mut file) => self.read_from(&at, &mut file),
@@ -107,8 +110,12 @@ impl Manifests {
         let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
         paths.sort();
         for path in paths {
-            let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-            let wanted = path.extension().is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)));
+            let hidden = path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+            let wanted = path
+                .extension()
+                .is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)));
             // A link to a folder could lead in circles; a link to a file is read.
             let is_link = path.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink());
             if !hidden && ((path.is_dir() && !is_link) || (wanted && path.is_file())) {
@@ -128,7 +135,9 @@ impl Manifests {
         match std::str::from_utf8(&bytes) {
             Ok(text) => self.read_text(file, text.trim_start_matches('\u{feff}')),
             Err(error) => {
-                let line = 1 + bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count();
+                let line = String::from_utf8_lossy(&bytes[..error.valid_up_to()])
+                    .split('\n')
+                    .count();
                 self.problem(&format!("{file}:{line}"), "not UTF-8 text".to_owned());
             }
         }
@@ -136,16 +145,28 @@ impl Manifests {
 
     fn read_text(&mut self, file: &str, text: &str) {
         for (line, part) in documents(text) {
-            if part.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#')) {
+            if part
+                .lines()
+                .all(|l| l.trim().is_empty() || l.trim_start().starts_with('#'))
+            {
                 continue;
             }
-            let source = Source { file: file.to_owned(), line: line + leading_blank_lines(part) };
+            let source = Source {
+                file: file.to_owned(),
+                line: line + leading_blank_lines(part),
+            };
             match serde_saphyr::from_str::<Value>(part) {
                 Ok(object) => self.take(source, object),
                 Err(error) => {
                     let at = error.location().map_or_else(
                         || source.to_string(),
-                        |l| format!("{file}:{}:{}", line + usize::try_from(l.line()).unwrap_or(1).saturating_sub(1), l.column()),
+                        |l| {
+                            format!(
+                                "{file}:{}:{}",
+                                line + usize::try_from(l.line()).unwrap_or(1).saturating_sub(1),
+                                l.column()
+                            )
+                        },
                     );
                     self.problem(&at, broken(part, &error.without_snippet().to_string()));
                 }
@@ -154,7 +175,8 @@ impl Manifests {
     }
 
     fn take(&mut self, source: Source, object: Value) {
-        let is_object = object.get("apiVersion").is_some_and(Value::is_string) && object.get("kind").is_some_and(Value::is_string);
+        let is_object =
+            object.get("apiVersion").is_some_and(Value::is_string) && object.get("kind").is_some_and(Value::is_string);
         match object {
             Value::Null => {}
             Value::Object(mut list) if is_object && list.get("items").is_some_and(Value::is_array) => {
@@ -165,12 +187,18 @@ impl Manifests {
                 }
             }
             object if is_object => self.documents.push(Document { source, object }),
-            _ => self.problem(&source.to_string(), "not a Kubernetes object: apiVersion and kind are missing".to_owned()),
+            _ => self.problem(
+                &source.to_string(),
+                "not a Kubernetes object: apiVersion and kind are missing".to_owned(),
+            ),
         }
     }
 
     fn problem(&mut self, at: &str, message: String) {
-        self.problems.push(Problem { at: at.to_owned(), message });
+        self.problems.push(Problem {
+            at: at.to_owned(),
+            message,
+        });
     }
 }
 
@@ -194,7 +222,9 @@ fn documents(text: &str) -> Vec<(usize, &str)> {
 }
 
 fn leading_blank_lines(part: &str) -> usize {
-    part.lines().take_while(|line| line.trim().is_empty() || line.trim_start().starts_with('#')).count()
+    part.lines()
+        .take_while(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
+        .count()
 }
 
 fn broken(part: &str, error: &str) -> String {
@@ -224,8 +254,13 @@ mod tests {
 
     #[test]
     fn documents_keep_the_line_they_start_on() {
-        let found = read("# first\napiVersion: v1\nkind: A\n---\n\napiVersion: v1\nkind: B\n--- {apiVersion: v1, kind: C}\n");
-        let lines: Vec<_> = found.documents.iter().map(|d| (d.object["kind"].as_str().unwrap(), d.source.line)).collect();
+        let found =
+            read("# first\napiVersion: v1\nkind: A\n---\n\napiVersion: v1\nkind: B\n--- {apiVersion: v1, kind: C}\n");
+        let lines: Vec<_> = found
+            .documents
+            .iter()
+            .map(|d| (d.object["kind"].as_str().unwrap(), d.source.line))
+            .collect();
         assert_eq!(lines, [("A", 2), ("B", 6), ("C", 8)]);
         assert!(found.problems.is_empty());
     }
@@ -235,25 +270,38 @@ mod tests {
         let found = read("apiVersion: v1\nkind: A\n---\napiVersion: v1\nkind: [B\n---\napiVersion: v1\nkind: C\n");
         assert_eq!(found.documents.len(), 2);
         assert_eq!(found.problems.len(), 1);
-        assert!(found.problems[0].at.starts_with("-:5") || found.problems[0].at.starts_with("-:6"), "{}", found.problems[0]);
+        assert!(
+            found.problems[0].at.starts_with("-:5") || found.problems[0].at.starts_with("-:6"),
+            "{}",
+            found.problems[0]
+        );
     }
 
     #[test]
     fn templates_are_named_as_such() {
         let found = read("apiVersion: v1\nkind: A\nmetadata: {{ include \"x\" . }}\n");
-        assert!(found.problems[0].message.starts_with("a template"), "{}", found.problems[0]);
+        assert!(
+            found.problems[0].message.starts_with("a template"),
+            "{}",
+            found.problems[0]
+        );
     }
 
     #[test]
     fn binary_data_and_missing_files_are_problems_of_their_own() {
-        let found = Manifests::read(&[PathBuf::from("-"), PathBuf::from("/nonexistent/x.yaml")], &mut &b"\x7fELF\0\0"[..]);
+        let found = Manifests::read(
+            &[PathBuf::from("-"), PathBuf::from("/nonexistent/x.yaml")],
+            &mut &b"\x7fELF\0\0"[..],
+        );
         assert_eq!(found.problems[0].message, "binary data, not a manifest");
         assert_eq!(found.problems[1].message, "no such file or folder");
     }
 
     #[test]
     fn lists_are_taken_apart_and_strangers_refused() {
-        let found = read("apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod}\n- {apiVersion: v1, kind: Service}\n---\nfoo: bar\n");
+        let found = read(
+            "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod}\n- {apiVersion: v1, kind: Service}\n---\nfoo: bar\n",
+        );
         assert_eq!(found.documents.len(), 2);
         assert!(found.problems[0].message.contains("apiVersion and kind"));
     }

@@ -121,7 +121,7 @@ impl Cli {
     pub async fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Outcome> {
         match self.verb {
             Verb::Scan(args) => args.run(out, err).await,
-            Verb::Plan(args) => args.run(out).await,
+            Verb::Plan(args) => args.run(out, err).await,
             Verb::Approve(args) => args.run(out).await,
             Verb::Hold(args) => args.run(decide::Action::Hold, out).await,
             Verb::Retry(args) => args.run(decide::Action::Retry, out).await,
@@ -134,8 +134,11 @@ impl Cli {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        let json = cause
+            .downcast_ref::<serde_json::Error>()
+            .and_then(serde_json::Error::io_error_kind);
+        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
+    })
 }

@@ -55,23 +55,41 @@ impl PauseArgs {
         let until = until.map(|until| until.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
         let namespace = connection.namespace.clone();
         let (api, name, what) = if self.all {
-            let api = api(&connection, Some(&self.operator_namespace), "", "ConfigMap", "configmaps");
+            let api = api(
+                &connection,
+                Some(&self.operator_namespace),
+                "",
+                "ConfigMap",
+                "configmaps",
+            );
             (api, "ironside-pause".to_owned(), "everything".to_owned())
         } else if let Some(target) = &self.target {
             let (kind, name) = workload(target)?;
             let api = api(&connection, Some(&namespace), kind.group(), kind.name(), kind.plural());
             (api, name.to_owned(), format!("{kind} {namespace}/{name}"))
         } else {
-            (api(&connection, None, "", "Namespace", "namespaces"), namespace.clone(), format!("namespace {namespace}"))
+            (
+                api(&connection, None, "", "Namespace", "namespaces"),
+                namespace.clone(),
+                format!("namespace {namespace}"),
+            )
         };
         let patch = json!({"metadata": {"annotations": {PAUSE_UNTIL_ANNOTATION: until}}});
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let params = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
         match api.patch(&name, &params, &Patch::Merge(&patch)).await {
-            Err(kube::Error::Api(status)) if self.all && status.is_not_found() => self.create(&api, &name, until.as_deref()).await?,
+            Err(kube::Error::Api(status)) if self.all && status.is_not_found() => {
+                self.create(&api, &name, until.as_deref()).await?;
+            }
             outcome => outcome.map(drop).with_context(|| format!("annotate {what}"))?,
         }
         match until {
-            Some(until) => writeln!(out, "New repairs of {what} are paused until {until}; what is under way still finishes.")?,
+            Some(until) => writeln!(
+                out,
+                "New repairs of {what} are paused until {until}; what is under way still finishes."
+            )?,
             None => writeln!(out, "Repairs of {what} may start again.")?,
         }
         Ok(Outcome::Clean)
@@ -83,19 +101,32 @@ impl PauseArgs {
         let mut switch = DynamicObject::new(name, &resource("", "ConfigMap", "configmaps"));
         switch.metadata.annotations = Some([(PAUSE_UNTIL_ANNOTATION.to_owned(), until.to_owned())].into());
         let created = api.create(&kube::api::PostParams::default(), &switch).await;
-        created.map(drop).with_context(|| format!("create ConfigMap {}/{name}", self.operator_namespace))
+        created
+            .map(drop)
+            .with_context(|| format!("create ConfigMap {}/{name}", self.operator_namespace))
     }
 }
 
 fn workload(target: &str) -> anyhow::Result<(Kind, &str)> {
-    const PAUSABLE: [Kind; 5] = [Kind::Deployment, Kind::StatefulSet, Kind::DaemonSet, Kind::CronJob, Kind::ReplicaSet];
+    const PAUSABLE: [Kind; 5] = [
+        Kind::Deployment,
+        Kind::StatefulSet,
+        Kind::DaemonSet,
+        Kind::CronJob,
+        Kind::ReplicaSet,
+    ];
     let Some((written, name)) = target.split_once('/') else {
         bail!("{target}: write KIND/NAME, such as deployment/web");
     };
-    let kind = PAUSABLE.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(written) || kind.plural().eq_ignore_ascii_case(written));
+    let kind = PAUSABLE
+        .into_iter()
+        .find(|kind| kind.name().eq_ignore_ascii_case(written) || kind.plural().eq_ignore_ascii_case(written));
     match kind {
         Some(kind) => Ok((kind, name)),
-        None => bail!("{written}: repairs of this kind are never made; write one of {}", PAUSABLE.map(Kind::name).join(", ")),
+        None => bail!(
+            "{written}: repairs of this kind are never made; write one of {}",
+            PAUSABLE.map(Kind::name).join(", ")
+        ),
     }
 }
 
@@ -103,7 +134,13 @@ fn resource(group: &str, kind: &str, plural: &str) -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1", kind), plural)
 }
 
-fn api(connection: &kubeconfig::Connection, namespace: Option<&str>, group: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
+fn api(
+    connection: &kubeconfig::Connection,
+    namespace: Option<&str>,
+    group: &str,
+    kind: &str,
+    plural: &str,
+) -> Api<DynamicObject> {
     let resource = resource(group, kind, plural);
     match namespace {
         Some(namespace) => Api::namespaced_with(connection.client.clone(), namespace, &resource),

@@ -18,13 +18,28 @@ const JSON_VERSION: &str = "ironside.dev/v1";
 /// Writes the table. With `everything` also what passes and what does not apply.
 pub(super) fn write_table(judged: &Judged, everything: bool, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
     for (source, evaluation) in &judged.evaluations {
-        let shown: Vec<&Finding> = evaluation.findings.iter().filter(|f| everything || is_shown(f)).collect();
+        let shown: Vec<&Finding> = evaluation
+            .findings
+            .iter()
+            .filter(|f| everything || is_shown(f))
+            .collect();
         if shown.is_empty() && evaluation.gaps.is_empty() {
             continue;
         }
-        writeln!(out, "{}  {}", style.bold(&evaluation.target.to_string()), style.faint(&source.to_string()))?;
+        writeln!(
+            out,
+            "{}  {}",
+            style.bold(&evaluation.target.to_string()),
+            style.faint(&source.to_string())
+        )?;
         for gap in &evaluation.gaps {
-            writeln!(out, "  {}  {}: {}", style.verdict(Verdict::Unknown), gap.reason, gap.message)?;
+            writeln!(
+                out,
+                "  {}  {}: {}",
+                style.verdict(Verdict::Unknown),
+                gap.reason,
+                gap.message
+            )?;
         }
         for finding in shown {
             write_finding(finding, style, out)?;
@@ -44,7 +59,13 @@ fn write_finding(finding: &Finding, style: Style, out: &mut dyn Write) -> std::i
         Some(_) => style.faint("excepted"),
         None => style.verdict(finding.verdict),
     };
-    writeln!(out, "  {verdict}  {} {}  {}", style.severity(control.severity), control.id, control.title)?;
+    writeln!(
+        out,
+        "  {verdict}  {} {}  {}",
+        style.severity(control.severity),
+        control.id,
+        control.title
+    )?;
     if let Some(exception) = &finding.excepted {
         writeln!(out, "        accepted by {exception}")?;
     }
@@ -59,15 +80,30 @@ fn write_finding(finding: &Finding, style: Style, out: &mut dyn Write) -> std::i
 
 /// `web: securityContext.privileged is true, expected false (set by kubectl)`.
 pub(super) fn sentence(evidence: &Evidence) -> String {
-    let field = evidence.pointer.trim_start_matches('/').replace('/', ".");
+    let field = dotted(&evidence.pointer);
     let field = match (&evidence.container, field.find("securityContext")) {
         (Some(container), Some(at)) => format!("{container}: {}", &field[at..]),
         (Some(container), None) => format!("{container}: {field}"),
         (None, _) => field,
     };
-    let observed = evidence.observed.as_ref().map_or_else(|| "absent".to_owned(), Value::to_string);
-    let owner = evidence.owner.as_ref().map_or_else(String::new, |owner| format!(" (set by {})", owner.manager));
+    let observed = evidence
+        .observed
+        .as_ref()
+        .map_or_else(|| "absent".to_owned(), Value::to_string);
+    let owner = evidence
+        .owner
+        .as_ref()
+        .map_or_else(String::new, |owner| format!(" (set by {})", owner.manager));
     format!("{field} is {observed}, expected {}{owner}", evidence.expected)
+}
+
+/// A JSON pointer as people write paths; keys that hold a slash get it back.
+pub(super) fn dotted(pointer: &str) -> String {
+    pointer
+        .trim_start_matches('/')
+        .replace('/', ".")
+        .replace("~1", "/")
+        .replace("~0", "~")
 }
 
 fn write_summary(judged: &Judged, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
@@ -75,17 +111,27 @@ fn write_summary(judged: &Judged, style: Style, out: &mut dyn Write) -> std::io:
     for (_, finding) in judged.findings().filter(|(_, finding)| finding.is_failure()) {
         *failed.entry(finding.control.severity).or_default() += 1;
     }
-    let by_severity: Vec<String> =
-        failed.iter().rev().map(|(severity, count)| format!("{count} {}", severity.as_str().to_lowercase())).collect();
+    let by_severity: Vec<String> = failed
+        .iter()
+        .rev()
+        .map(|(severity, count)| format!("{count} {}", severity.as_str().to_lowercase()))
+        .collect();
     let total: usize = failed.values().sum();
-    let failures = if total == 0 { "nothing failed".to_owned() } else { format!("{total} failed ({})", by_severity.join(", ")) };
+    let failures = if total == 0 {
+        "nothing failed".to_owned()
+    } else {
+        format!("{total} failed ({})", by_severity.join(", "))
+    };
     writeln!(
         out,
         "{}: {failures}, {} passed, {} unknown, {} excepted",
         style.bold(&format!("{} objects judged", judged.evaluations.len())),
         judged.count(Verdict::Pass),
         judged.count(Verdict::Unknown),
-        judged.findings().filter(|(_, finding)| finding.excepted.is_some()).count(),
+        judged
+            .findings()
+            .filter(|(_, finding)| finding.excepted.is_some())
+            .count(),
     )?;
     if judged.skipped > 0 {
         writeln!(out, "{} objects of other kinds were not looked at", judged.skipped)?;
@@ -104,11 +150,25 @@ pub(super) fn write_json(judged: &Judged, out: &mut dyn Write) -> anyhow::Result
             failed: judged.count(Verdict::Fail),
             unknown: judged.count(Verdict::Unknown),
             not_applicable: judged.count(Verdict::NotApplicable),
-            excepted: judged.findings().filter(|(_, finding)| finding.excepted.is_some()).count(),
+            excepted: judged
+                .findings()
+                .filter(|(_, finding)| finding.excepted.is_some())
+                .count(),
             skipped: judged.skipped,
         },
-        results: judged.evaluations.iter().flat_map(|(source, evaluation)| results(source, evaluation)).collect(),
-        problems: judged.problems.iter().map(|p| ReportProblem { at: &p.at, message: &p.message }).collect(),
+        results: judged
+            .evaluations
+            .iter()
+            .flat_map(|(source, evaluation)| results(source, evaluation))
+            .collect(),
+        problems: judged
+            .problems
+            .iter()
+            .map(|p| ReportProblem {
+                at: &p.at,
+                message: &p.message,
+            })
+            .collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &report)?;
     writeln!(out)?;
@@ -133,10 +193,20 @@ fn results<'a>(source: &'a Source, evaluation: &'a Evaluation) -> impl Iterator<
             namespace: &evaluation.target.namespace,
             name: &evaluation.target.name,
         },
-        source: ReportSource { file: &source.file, line: source.line },
+        source: ReportSource {
+            file: &source.file,
+            line: source.line,
+        },
         excepted: finding.excepted.as_deref(),
         evidence: finding.evidence.iter().map(ReportEvidence::of).collect(),
-        gaps: finding.gaps.iter().map(|gap| ReportGap { reason: gap.reason, message: &gap.message }).collect(),
+        gaps: finding
+            .gaps
+            .iter()
+            .map(|gap| ReportGap {
+                reason: gap.reason,
+                message: &gap.message,
+            })
+            .collect(),
         reason: finding.not_applicable.as_deref(),
     })
 }

@@ -1,0 +1,189 @@
+//! `ironside plan`: what the operator would do to the cluster now, computed here by the same engine from the same objects.
+
+use std::io::Write;
+
+use clap::Args;
+use ironside_engine::controls::Risk;
+use ironside_engine::plan::{Change, Disposition, Plan, ignore_snippet};
+use serde_json::{Value, json};
+
+use super::judge::Scanned;
+use super::report::dotted;
+use super::style::Style;
+use super::{ClusterArgs, Format, Outcome, kubeconfig, listing};
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+    /// All namespaces.
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    all_namespaces: bool,
+    /// Output format.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+impl PlanArgs {
+    pub(super) async fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Outcome> {
+        let connection = kubeconfig::connect(&self.cluster).await?;
+        let namespace = (!self.all_namespaces).then_some(connection.namespace.as_str());
+        let mut scanned = Scanned::default();
+        listing::read_policies(&connection.client, &mut scanned).await;
+        listing::read(&connection.client, namespace, &mut scanned).await;
+        let trouble = !scanned.problems.is_empty();
+        for problem in &scanned.problems {
+            writeln!(err, "ironside: {problem}")?;
+        }
+        if !scanned.has_policies() {
+            writeln!(
+                err,
+                "ironside: no policy in the cluster, so nothing is planned; `ironside scan --cluster` judges without one"
+            )?;
+        }
+        let mut plans = scanned.plan(jiff::Timestamp::now());
+        plans.sort_by(|a, b| (rank(a), &a.target).cmp(&(rank(b), &b.target)));
+        match self.output {
+            Format::Table => write_table(&plans, namespace, Style::of_stdout(), out)?,
+            Format::Json => {
+                let plans: Vec<Value> = plans.iter().map(as_json).collect();
+                let document = json!({"apiVersion": "ironside.dev/v1", "kind": "PlanList", "items": plans});
+                serde_json::to_writer_pretty(&mut *out, &document)?;
+                writeln!(out)?;
+            }
+        }
+        Ok(match (trouble, plans.is_empty()) {
+            (true, _) => Outcome::Trouble,
+            (false, true) => Outcome::Clean,
+            (false, false) => Outcome::Findings,
+        })
+    }
+}
+
+/// What a person can decide on first, what only tells last.
+const fn rank(plan: &Plan) -> u8 {
+    match plan.disposition {
+        Disposition::Ready => 0,
+        Disposition::Held(_) => 1,
+        Disposition::NotRepairable(_) => 2,
+    }
+}
+
+fn write_table(plans: &[Plan], namespace: Option<&str>, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    if plans.is_empty() {
+        return writeln!(
+            out,
+            "Nothing to repair{}.",
+            namespace.map_or_else(String::new, |n| format!(" in namespace {n}"))
+        );
+    }
+    for plan in plans {
+        write_plan(plan, style, out)?;
+        writeln!(out)?;
+    }
+    let count = |wanted: u8| plans.iter().filter(|plan| rank(plan) == wanted).count();
+    writeln!(
+        out,
+        "{} can be repaired, {} are held, {} cannot be repaired by Ironside",
+        count(0),
+        count(1),
+        count(2)
+    )
+}
+
+fn write_plan(plan: &Plan, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    let controls: Vec<&str> = plan.controls.iter().map(|id| id.as_str()).collect();
+    let title = style.bold(&plan.target.to_string());
+    match &plan.disposition {
+        Disposition::Ready => {
+            let restart = match (plan.restart.strategy, plan.restart.pods) {
+                ("None", _) => "restarts nothing".to_owned(),
+                (strategy, 1) => format!("restarts 1 pod ({strategy})"),
+                (strategy, pods) => format!("restarts {pods} pods ({strategy})"),
+            };
+            writeln!(
+                out,
+                "{title}  risk {}, {restart}, plan {}",
+                style.risk(plan.risk),
+                plan.hash.short()
+            )?;
+            for change in &plan.changes {
+                writeln!(out, "  {}", sentence(change))?;
+            }
+            for reason in plan.risk_reasons.iter().chain(&plan.irreversible) {
+                writeln!(out, "  {} {reason}", style.faint("risk:"))?;
+            }
+        }
+        Disposition::Held(reasons) => {
+            writeln!(out, "{title}  held ({})", controls.join(", "))?;
+            for reason in reasons {
+                writeln!(out, "  {}: {reason}", reason.reason())?;
+            }
+            if let Some(snippet) = ignore_snippet(plan) {
+                writeln!(out, "  {}", style.faint("to allow the change there:"))?;
+                for line in snippet.lines() {
+                    writeln!(out, "    {line}")?;
+                }
+            }
+        }
+        Disposition::NotRepairable(reason) => {
+            writeln!(out, "{title}  not repairable ({}): {reason}", controls.join(", "))?;
+        }
+    }
+    for (control, reason) in &plan.left_out {
+        writeln!(out, "  {} {control}: {reason}", style.faint("left out:"))?;
+    }
+    Ok(())
+}
+
+fn sentence(change: &Change) -> String {
+    let controls: Vec<&str> = change.controls.iter().map(|id| id.as_str()).collect();
+    let from = change
+        .from
+        .as_ref()
+        .map_or_else(|| "absent".to_owned(), Value::to_string);
+    let field = dotted(&change.pointer);
+    let field = match (&change.container, field.split_once(".securityContext.")) {
+        (Some(container), Some((_, leaf))) => format!("{container}: securityContext.{leaf}"),
+        _ => field,
+    };
+    format!("{}  {field}: {from} -> {}", controls.join(","), change.to)
+}
+
+fn as_json(plan: &Plan) -> Value {
+    let risk = match plan.risk {
+        Risk::Low => "Low",
+        Risk::Medium => "Medium",
+        Risk::High => "High",
+    };
+    let held: Vec<Value> = match &plan.disposition {
+        Disposition::Held(reasons) => reasons
+            .iter()
+            .map(|held| json!({"reason": held.reason(), "message": held.to_string()}))
+            .collect(),
+        _ => Vec::new(),
+    };
+    json!({
+        "target": {
+            "apiVersion": plan.target.kind.api_version(), "kind": plan.target.kind.name(),
+            "namespace": &*plan.target.namespace, "name": &*plan.target.name,
+        },
+        "disposition": match &plan.disposition {
+            Disposition::Ready => "Ready",
+            Disposition::Held(_) => "Held",
+            Disposition::NotRepairable(_) => "NotRepairable",
+        },
+        "hash": plan.hash.to_string(),
+        "controls": plan.controls.iter().map(|id| id.as_str()).collect::<Vec<_>>(),
+        "risk": risk,
+        "riskReasons": &plan.risk_reasons,
+        "restart": {"strategy": plan.restart.strategy, "pods": plan.restart.pods},
+        "changes": plan.changes.iter().map(|change| json!({
+            "path": change.pointer, "from": change.from, "to": change.to, "container": change.container,
+            "controls": change.controls.iter().map(|id| id.as_str()).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+        "held": held,
+        "notRepairable": match &plan.disposition { Disposition::NotRepairable(reason) => Some(reason), _ => None },
+        "patch": &plan.patch,
+    })
+}

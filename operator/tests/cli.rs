@@ -1,0 +1,180 @@
+//! The command line as a process: what it prints, what it refuses, how it exits.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn ironside(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ironside"))
+        .args(arguments)
+        .env_remove("KUBECONFIG")
+        .env("HOME", "/nonexistent")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+const BAD_POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    image: x\n    securityContext: {privileged: true}\n";
+
+const GOOD_POD: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  automountServiceAccountToken: false
+  containers:
+  - name: c
+    image: x
+    securityContext:
+      allowPrivilegeEscalation: false
+      readOnlyRootFilesystem: true
+      runAsNonRoot: true
+      capabilities: {drop: [ALL]}
+      seccompProfile: {type: RuntimeDefault}
+";
+
+/// A folder of this test, removed when it ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ironside-cli-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn put(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
+        std::fs::write(self.0.join(name), content).unwrap();
+        self
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn exit_codes_say_clean_findings_trouble() {
+    assert_eq!(
+        ironside(&["scan", "-"], GOOD_POD).status.code(),
+        Some(0),
+        "{}",
+        out(&ironside(&["scan", "-"], GOOD_POD))
+    );
+    assert_eq!(ironside(&["scan", "-"], BAD_POD).status.code(), Some(1));
+    assert_eq!(ironside(&["scan", "/nonexistent"], "").status.code(), Some(2));
+    assert_eq!(ironside(&["scan"], "").status.code(), Some(2));
+}
+
+#[test]
+fn one_bad_file_hides_nothing() {
+    let folder = Folder::new("bad-files");
+    folder
+        .put("a.yaml", BAD_POD)
+        .put("broken.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: [q\n")
+        .put("binary.yaml", b"\x7fELF\0\0")
+        .put(
+            "template.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {{ .Values.x }}\n",
+        )
+        .put("latin1.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {name: \xe9}\n")
+        .put("notes.txt", "not read");
+    let output = ironside(&["scan", folder.path()], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(out(&output).contains("Pod default/p"), "{}", out(&output));
+    let complaints = err(&output);
+    for expected in [
+        "broken.yaml:",
+        "binary.yaml: binary data",
+        "template.yaml:",
+        "a template, not a manifest",
+        "latin1.yaml:3: not UTF-8",
+    ] {
+        assert!(complaints.contains(expected), "{expected} in:\n{complaints}");
+    }
+    assert!(!complaints.contains("notes.txt"));
+}
+
+#[test]
+fn json_is_versioned_and_points_at_file_and_line() {
+    let folder = Folder::new("json");
+    folder.put("pod.yaml", format!("# a comment\n---\n{BAD_POD}"));
+    let output = ironside(&["scan", folder.path(), "-o", "json"], "");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["apiVersion"], "ironside.dev/v1");
+    let results = report["results"].as_array().unwrap();
+    let privileged = results.iter().find(|result| result["control"] == "POD-001").unwrap();
+    assert_eq!(privileged["result"], "Fail");
+    assert!(Path::new(privileged["source"]["file"].as_str().unwrap()).ends_with("pod.yaml"));
+    assert_eq!(privileged["source"]["line"], 3);
+    assert_eq!(
+        privileged["evidence"][0]["pointer"],
+        "/spec/containers/0/securityContext/privileged"
+    );
+    assert_eq!(
+        report["summary"]["failed"],
+        results.iter().filter(|result| result["result"] == "Fail").count()
+    );
+}
+
+#[test]
+fn a_policy_and_an_exception_among_the_files_count() {
+    let policy = "---\napiVersion: hardening.ironside.dev/v1alpha1\nkind: HardeningPolicy\nmetadata: {name: team, namespace: default}\nspec:\n  profile: {name: None, version: v1}\n  controls:\n  - {id: POD-001, mode: Audit}\n";
+    let exception = "---\napiVersion: hardening.ironside.dev/v1alpha1\nkind: HardeningException\nmetadata: {name: e, namespace: default}\nspec:\n  controls: [POD-001]\n  targets: [{kind: Pod, name: p}]\n  effect: Accept\n  reason: needs a device until 2.0\n  expiresAt: \"2999-01-01T00:00:00Z\"\n";
+    let with_policy = ironside(&["scan", "-"], &format!("{BAD_POD}{policy}"));
+    assert_eq!(with_policy.status.code(), Some(1), "{}", err(&with_policy));
+    assert!(
+        out(&with_policy).contains("1 failed (1 critical)"),
+        "{}",
+        out(&with_policy)
+    );
+    let excepted = ironside(&["scan", "-"], &format!("{BAD_POD}{policy}{exception}"));
+    assert_eq!(excepted.status.code(), Some(0), "{}{}", out(&excepted), err(&excepted));
+    assert!(out(&excepted).contains("1 excepted"), "{}", out(&excepted));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_ironside"))
+        .args(["scan", "-", "-o", "json", "--all"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    child.stdin.take().unwrap().write_all(BAD_POD.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(err(&output), "");
+}
+
+#[test]
+fn without_a_cluster_the_message_says_what_to_set() {
+    let output = ironside(&["plan"], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("KUBECONFIG"), "{}", err(&output));
+}
+
+#[test]
+fn an_unknown_control_is_refused_with_where_to_look() {
+    let output = ironside(&["explain", "POD-999"], "");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("ironside controls"), "{}", err(&output));
+}
