@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
@@ -64,7 +65,18 @@ enum Verb {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Without the backtrace: who runs this wants to know what happened in the cluster, not where in our code.
+            let _ = writeln!(std::io::stderr(), "ironside-e2e: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<()> {
     match Arguments::parse().verb {
         Verb::Build => {
             let binaries = tokio::task::spawn_blocking(Binaries::obtain).await??;

@@ -35,7 +35,8 @@ pub(super) async fn apply(cluster: &Cluster, client: &Client, apps: Option<&Path
     let kubectl = cluster.kubectl()?;
     let path = folder.to_str().context("the path of the manifests is not UTF-8")?;
     // Twice: objects can stand before the namespace or the CustomResourceDefinition that they need.
-    let apply = ["apply", "--server-side", "--recursive", "-f", path];
+    // Client-side, as people do: what is applied on the server side is stated by its source, and Ironside would only propose.
+    let apply = ["apply", "--recursive", "-f", path];
     let outcome = match kubectl.run(&apply).await {
         Ok(output) => Ok(output),
         Err(_) => kubectl.run(&apply).await,
