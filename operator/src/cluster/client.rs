@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
 
-use super::requests::{CountRequests, RequestCounts};
+use super::requests::{Observe, Requests};
 
 /// Time to open a connection. Shorter than the lease, so that a leader learns of a dead address before it loses the lease.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,7 +22,7 @@ pub const USER_AGENT: &str = concat!("ironside/", env!("CARGO_PKG_VERSION"));
 ///
 /// It does not repeat refused requests by itself: watches, the lease and writers each have their own idea of when to try again, and a repetition hidden
 /// in the client would outlive all of their deadlines. Responses have no time limit here, because watches last; each caller sets its own.
-pub async fn connect(counts: Arc<RequestCounts>) -> anyhow::Result<Client> {
+pub async fn connect(counts: Arc<Requests>) -> anyhow::Result<Client> {
     let config = Config::infer()
         .await
         .context("no way to reach a cluster: neither KUBECONFIG nor a pod's service account can be used")?;
@@ -30,7 +30,7 @@ pub async fn connect(counts: Arc<RequestCounts>) -> anyhow::Result<Client> {
 }
 
 /// A client for a known configuration.
-pub fn client_for(mut config: Config, counts: Arc<RequestCounts>) -> anyhow::Result<Client> {
+pub fn client_for(mut config: Config, counts: Arc<Requests>) -> anyhow::Result<Client> {
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     config.write_timeout = Some(WRITE_TIMEOUT);
     config.default_retry = false;
@@ -38,5 +38,5 @@ pub fn client_for(mut config: Config, counts: Arc<RequestCounts>) -> anyhow::Res
         .headers
         .push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
     let builder = ClientBuilder::try_from(config).context("the cluster configuration cannot be used")?;
-    Ok(builder.with_layer(&CountRequests::new(counts)).build())
+    Ok(builder.with_layer(&Observe::new(counts)).build())
 }

@@ -1,8 +1,9 @@
-//! Counts what we ask of the API server, by verb and answer.
+//! Looks on at what we ask of the API server: counts it by verb and answer, and remembers when it asked us to wait.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -10,53 +11,72 @@ use http::{Method, Request, Response, Uri};
 use parking_lot::Mutex;
 use tower::{Layer, Service};
 
-/// Requests by verb (as RBAC names it) and HTTP status; status 0 means that no answer came.
+/// What was seen of our requests.
 #[derive(Debug, Default)]
-pub struct RequestCounts(Mutex<BTreeMap<(&'static str, u16), u64>>);
+pub struct Requests {
+    /// By verb (as RBAC names it) and HTTP status; status 0 means that no answer came.
+    counts: Mutex<BTreeMap<(&'static str, u16), u64>>,
+    /// Until when the API server asked us to wait. kube's errors do not carry the header.
+    wait_until: Mutex<Option<Instant>>,
+}
 
-impl RequestCounts {
-    fn add(&self, verb: &'static str, code: u16) {
-        *self.0.lock().entry((verb, code)).or_default() += 1;
+/// Longest wait that is taken at its word.
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+
+impl Requests {
+    fn add(&self, verb: &'static str, code: u16, retry_after: Option<Duration>) {
+        *self.counts.lock().entry((verb, code)).or_default() += 1;
+        if let Some(wait) = retry_after {
+            let until = Instant::now() + wait.min(LONGEST_WAIT);
+            let mut wait_until = self.wait_until.lock();
+            *wait_until = wait_until.max(Some(until));
+        }
     }
 
-    /// The counts so far, sorted.
+    /// The counts so far, sorted: by verb and HTTP status; status 0 means that no answer came.
     pub fn read(&self) -> Vec<((&'static str, u16), u64)> {
-        self.0.lock().iter().map(|(key, count)| (*key, *count)).collect()
+        self.counts.lock().iter().map(|(key, count)| (*key, *count)).collect()
+    }
+
+    /// How long the API server still wants us to wait (`Retry-After` of an earlier 429 or 503); zero most of the time. Ask after a refusal, before trying again.
+    pub fn wait(&self) -> Duration {
+        let until = *self.wait_until.lock();
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
     }
 }
 
-/// Puts the counter around a client's service.
+/// Puts the onlooker around a client's service.
 #[derive(Clone, Debug)]
-pub struct CountRequests {
-    counts: Arc<RequestCounts>,
+pub struct Observe {
+    requests: Arc<Requests>,
 }
 
-impl CountRequests {
-    /// Counts in `counts`.
-    pub const fn new(counts: Arc<RequestCounts>) -> Self {
-        Self { counts }
+impl Observe {
+    /// Notes what it sees in `requests`.
+    pub const fn new(requests: Arc<Requests>) -> Self {
+        Self { requests }
     }
 }
 
-impl<S> Layer<S> for CountRequests {
-    type Service = Counted<S>;
+impl<S> Layer<S> for Observe {
+    type Service = Observed<S>;
 
-    fn layer(&self, inner: S) -> Counted<S> {
-        Counted {
+    fn layer(&self, inner: S) -> Observed<S> {
+        Observed {
             inner,
-            counts: Arc::clone(&self.counts),
+            requests: Arc::clone(&self.requests),
         }
     }
 }
 
-/// A service that counts.
+/// A service that is looked on at.
 #[derive(Clone, Debug)]
-pub struct Counted<S> {
+pub struct Observed<S> {
     inner: S,
-    counts: Arc<RequestCounts>,
+    requests: Arc<Requests>,
 }
 
-impl<S, B, R> Service<Request<B>> for Counted<S>
+impl<S, B, R> Service<Request<B>> for Observed<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
@@ -73,12 +93,27 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let verb = verb(request.method(), request.uri());
-        let counts = Arc::clone(&self.counts);
+        let seen = Arc::clone(&self.requests);
         self.inner
             .call(request)
-            .inspect(move |answer| counts.add(verb, answer.as_ref().map_or(0, |response| response.status().as_u16())))
+            .inspect(move |answer| match answer {
+                Ok(answer) => seen.add(verb, answer.status().as_u16(), retry_after(answer)),
+                Err(_) => seen.add(verb, 0, None),
+            })
             .boxed()
     }
+}
+
+/// Seconds of the header `Retry-After`; the API server sends no dates.
+fn retry_after<B>(answer: &Response<B>) -> Option<Duration> {
+    let seconds = answer
+        .headers()
+        .get(http::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// The verb as RBAC names it. Source: Kubernetes documentation, "Authorization", "Request verbs".
@@ -122,6 +157,18 @@ mod tests {
 
     fn seen(method: &Method, uri: &str) -> &'static str {
         verb(method, &uri.parse().unwrap())
+    }
+
+    #[test]
+    fn a_server_that_asks_for_time_gets_it() {
+        let requests = Requests::default();
+        requests.add("list", 200, None);
+        assert_eq!(requests.wait(), Duration::ZERO);
+        requests.add("list", 429, Some(Duration::from_mins(1)));
+        requests.add("list", 429, Some(Duration::from_secs(1)));
+        assert!(requests.wait() > Duration::from_secs(50), "the longest counts");
+        requests.add("list", 429, Some(Duration::from_hours(24)));
+        assert!(requests.wait() <= LONGEST_WAIT);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::item::{Item, Unreadable};
+use super::requests::Requests;
 use super::{Raw, Source, Standing, Trouble, WatchHealth};
 
 /// Objects per page of a list. A page of pods of 9 kB is held twice while it is decoded; 250 keeps that below 5 MB at the price of 40 requests for 10,000 pods.
@@ -89,6 +90,7 @@ impl Watches {
     /// Starts the watches of the whole cluster, or of `namespaces` if there are any. They end with `stop`, or when the receiving end is dropped.
     pub fn start(
         client: &Client,
+        requests: &Arc<Requests>,
         own_namespace: &str,
         namespaces: &[String],
         messages: &mpsc::Sender<Message>,
@@ -106,6 +108,7 @@ impl Watches {
         for watch in &watches {
             let task = Task {
                 api: api(client, watch.source, watch.scope.as_deref()),
+                requests: Arc::clone(requests),
                 watch: watch.clone(),
                 messages: messages.clone(),
             };
@@ -153,6 +156,7 @@ fn api(client: &Client, source: Source, scope: Option<&str>) -> Api<Raw> {
 
 struct Task {
     api: Api<Raw>,
+    requests: Arc<Requests>,
     watch: Watch,
     messages: mpsc::Sender<Message>,
 }
@@ -170,8 +174,6 @@ enum End {
 struct Failure {
     trouble: Trouble,
     message: String,
-    /// What the server asked for with 429 or 503.
-    retry_after: Option<Duration>,
 }
 
 impl Task {
@@ -208,7 +210,8 @@ impl Task {
                         // After a permission comes back, what happened in between is unknown.
                         position = None;
                     }
-                    tokio::time::sleep(patience.next(&failure)).await;
+                    let pause = patience.next(&failure).max(self.requests.wait());
+                    tokio::time::sleep(pause).await;
                 }
             }
         }
@@ -336,7 +339,6 @@ async fn answered<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T
         Err(_) => Err(End::Failed(Failure {
             trouble: Trouble::Failed,
             message: format!("no answer within {} s", ANSWER.as_secs()),
-            retry_after: None,
         })),
     }
 }
@@ -347,7 +349,6 @@ impl End {
             return Self::Failed(Failure {
                 trouble: Trouble::Failed,
                 message: chain(error),
-                retry_after: None,
             });
         };
         if status.code == 410 {
@@ -361,12 +362,6 @@ impl End {
         Self::Failed(Failure {
             trouble,
             message: status.message.clone(),
-            retry_after: status
-                .details
-                .as_ref()
-                .map(|details| details.retry_after_seconds)
-                .filter(|seconds| *seconds > 0)
-                .map(|seconds| Duration::from_secs(u64::from(seconds.min(300)))),
         })
     }
 }
@@ -376,7 +371,6 @@ impl Failure {
         Self {
             trouble: Trouble::Failed,
             message: format!("nothing heard for {} s", SILENCE.as_secs()),
-            retry_after: None,
         }
     }
 }
@@ -417,7 +411,7 @@ impl Patience {
     }
 
     fn next(&mut self, failure: &Failure) -> Duration {
-        let pause = match failure.trouble {
+        match failure.trouble {
             Trouble::Forbidden | Trouble::NotFound => {
                 let pause = Duration::from_secs(DENIED_PAUSES[self.denied.min(DENIED_PAUSES.len() - 1)]);
                 self.denied += 1;
@@ -428,8 +422,7 @@ impl Patience {
                 }
             }
             Trouble::Failed => self.outage.next().unwrap_or(Duration::from_secs(30)),
-        };
-        pause.max(failure.retry_after.unwrap_or_default())
+        }
     }
 }
 
@@ -454,21 +447,10 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_asks_for_time_gets_it() {
-        let failure = Failure {
-            trouble: Trouble::Failed,
-            message: String::new(),
-            retry_after: Some(Duration::from_mins(2)),
-        };
-        assert!(Patience::new(Source::Policy).next(&failure) >= Duration::from_mins(2));
-    }
-
-    #[test]
     fn refusals_are_retried_slowly() {
         let failure = Failure {
             trouble: Trouble::Forbidden,
             message: String::new(),
-            retry_after: None,
         };
         let pauses = |source| -> Vec<u64> {
             let mut patience = Patience::new(source);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ironside_engine::controls::CONTROLS;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
 /// Everything that is counted when it happens. All labels are closed sets.
@@ -35,6 +36,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    const ALL: [Self; 7] = [
+        Self::Applied,
+        Self::Verified,
+        Self::RolledBack,
+        Self::Skipped,
+        Self::Conflict,
+        Self::Failed,
+        Self::Reverted,
+    ];
+
     const fn as_str(self) -> &'static str {
         match self {
             Self::Applied => "applied",
@@ -47,6 +58,9 @@ impl Outcome {
         }
     }
 }
+
+/// Every class that [`actor_class`] gives.
+const ACTOR_CLASSES: [&str; 6] = ["human", "gitops", "helm", "controller", "ironside", "unknown"];
 
 /// What kind of writer changed an object, told by its field manager. The name itself would be an unbounded label.
 pub fn actor_class(manager: Option<&str>) -> &'static str {
@@ -78,7 +92,7 @@ impl Happenings {
         let slow = vec![
             1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 14400.0, 86400.0, 604_800.0,
         ];
-        Ok(Self {
+        let happenings = Self {
             objects_evaluated: vec(
                 "ironside_objects_evaluated_total",
                 "Objects judged, again and again, by kind.",
@@ -137,7 +151,25 @@ impl Happenings {
                 "ironside_panics_total",
                 "Panics while an object was judged or planned; the object counts as unknown.",
             )?,
-        })
+        };
+        happenings.start_at_zero();
+        Ok(happenings)
+    }
+
+    /// A counter that appears only with its first happening has no rate of that happening, and an alert on it stays silent.
+    fn start_at_zero(&self) {
+        for control in CONTROLS {
+            for actor in ACTOR_CLASSES {
+                self.drift.with_label_values(&[control.id.as_str(), actor]);
+            }
+            for outcome in control.repair.iter().flat_map(|_| Outcome::ALL) {
+                self.remediations
+                    .with_label_values(&[control.id.as_str(), outcome.as_str()]);
+            }
+        }
+        for actor in ACTOR_CLASSES {
+            self.conflicts.with_label_values(&[actor]);
+        }
     }
 
     pub(super) fn register(&self, registry: &Registry) -> prometheus::Result<()> {

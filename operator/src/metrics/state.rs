@@ -17,7 +17,7 @@ use super::family::{Definition, Family, sample};
 use super::findings::{FINDINGS, MOST_SERIES, findings};
 use super::happenings::Happenings;
 use crate::cluster::permissions::Missing;
-use crate::cluster::requests::RequestCounts;
+use crate::cluster::requests::Requests;
 use crate::cluster::{Leadership, Standing, Watches};
 use crate::reconcile::score::Dimension;
 use crate::reconcile::{View, Views};
@@ -167,7 +167,7 @@ pub struct State {
     /// Whether this process leads.
     pub leadership: Leadership,
     /// Requests so far.
-    pub requests: Arc<RequestCounts>,
+    pub requests: Arc<Requests>,
     /// Rights that are missing.
     pub missing: watch::Receiver<Arc<Missing>>,
     /// Where series are counted that did not fit.

@@ -26,7 +26,7 @@ pub use args::{Args, LogFormat};
 use parts::Parts;
 
 use crate::cluster::lease::{Terms, take_part};
-use crate::cluster::requests::RequestCounts;
+use crate::cluster::requests::Requests;
 use crate::cluster::{Leadership, Message, Watches, client};
 use crate::http;
 use crate::metrics::{Happenings, Metrics, State, state};
@@ -49,6 +49,8 @@ const REACH: Duration = Duration::from_secs(2);
 pub struct Context {
     /// Sends requests. It does not repeat refused ones.
     pub client: Client,
+    /// What was seen of them; says how long the API server asked us to wait ([`Requests::wait`]).
+    pub requests: Arc<Requests>,
     /// What is known, and what changes.
     pub views: Views,
     /// Asked before every write.
@@ -110,12 +112,13 @@ impl Operator {
             .await
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         tracing::info!(address = %listener.local_addr()?, "serving /healthz, /readyz and /metrics");
-        let requests = Arc::<RequestCounts>::default();
+        let requests = Arc::<Requests>::default();
         let client = client::connect(Arc::clone(&requests)).await?;
         let (feed, views) = Feed::new();
         let (reporter, events) = Reporter::new();
         let context = Context {
             client,
+            requests,
             views,
             leadership: Leadership::default(),
             reporter,
@@ -137,7 +140,7 @@ impl Operator {
             views: context.views.clone(),
             watches,
             leadership: context.leadership.clone(),
-            requests,
+            requests: Arc::clone(&context.requests),
             missing: missing.clone(),
             happenings: Arc::clone(&context.happenings),
             descs: state::descs()?,
@@ -159,6 +162,7 @@ impl Operator {
         let (sender, changes) = mpsc::channel(CHANGES);
         let watches = Watches::start(
             &context.client,
+            &context.requests,
             &args.namespace,
             &args.watch_namespaces,
             &sender,
