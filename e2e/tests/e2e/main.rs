@@ -3,4 +3,5 @@
 mod admission;
 mod crds;
 mod harness;
+mod observability;
 mod operator;

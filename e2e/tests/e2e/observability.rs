@@ -39,6 +39,7 @@ fn queries(board: &Value) -> Vec<(String, String)> {
 async fn every_query_of_the_dashboard_returns_data_from_a_running_operator() -> Result<()> {
     let programs = Programs::obtain()?;
     scenario(async |at: &Scenario<'_>| {
+        at.operator_namespace().await?;
         available_deployment(&at.client, &at.namespace, &Workload::named("web").replicas(2)).await?;
         at.cluster
             .kubectl()?
