@@ -1,9 +1,11 @@
 //! Ironside as a library: the operator process, and the command line.
 //!
 //! ```text
-//! cluster (watches, lease) -> reconcile (world, verdicts, plans) -> report, metrics, http; process puts them together
+//! cluster (watches, lease) -> reconcile (world, verdicts, plans) -> report, metrics, http
+//!                                                                          -> apply (repairs); process puts all together
 //! ```
 
+pub mod apply;
 pub mod cli;
 pub mod cluster;
 pub mod http;

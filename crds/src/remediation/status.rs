@@ -216,7 +216,7 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub target_uid: Option<String>,
-    /// Generation of the target that the patch tests: a view of the target that is not newer shows nothing of the attempt.
+    /// The newest generation of the target that this status was written from. An operator whose view is older keeps still until it has caught up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_generation: Option<i64>,
     /// How long pods of the new template must be ready.

@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 pub use args::{Args, LogFormat};
 use parts::Parts;
 
+use crate::apply;
 use crate::cluster::lease::{Terms, take_part};
 use crate::cluster::requests::Requests;
 use crate::cluster::{Leadership, Message, Watches, client};
@@ -203,10 +204,13 @@ impl Operator {
         old_definitions: Arc<AtomicBool>,
     ) {
         let stop = &self.stop_working;
+        let repairs_missing = missing.clone();
         let status = StatusWriter::new(context.clone(), missing, old_definitions);
         self.writers.start("status", status.run(stop.clone()));
         self.writers
             .start("events", send_events(context.clone(), events, stop.clone()));
+        self.writers
+            .start("repairs", apply::run(context.clone(), repairs_missing, stop.clone()));
         self.writers.start("rights", keep_asking(context, answer, stop.clone()));
     }
 

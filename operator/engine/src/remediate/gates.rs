@@ -30,8 +30,6 @@ pub struct Surroundings<'a> {
     pub permitted: bool,
     /// Pause of everything, of the policies, of the namespace and of the object.
     pub pauses: &'a [Pause],
-    /// Whether a policy that enforces here is suspended.
-    pub suspended: bool,
     /// Whether repairs have stopped after too many rollbacks.
     pub stopped: bool,
     /// Limits of the policies that enforce here.
@@ -113,9 +111,6 @@ fn stopped(around: &Surroundings<'_>) -> Option<Shut> {
 }
 
 fn paused(around: &Surroundings<'_>, now: Timestamp) -> Option<Shut> {
-    if around.suspended {
-        return Some(Shut::new(Reason::Suspended, "a policy that applies here is suspended"));
-    }
     let active: Vec<Pause> = around
         .pauses
         .iter()

@@ -38,8 +38,6 @@ reasons! {
     PermissionDenied,
     /// The object, its namespace, its policy or everything is paused.
     Paused,
-    /// The policy is suspended.
-    Suspended,
     /// No window is open.
     OutsideWindow,
     /// The target changed, or became healthy, not long ago.

@@ -231,7 +231,6 @@ impl Process {
         let around = Surroundings {
             permitted: true,
             pauses: &[],
-            suspended: false,
             stopped: false,
             limits: &self.limits,
             in_flight: InFlight::default(),
