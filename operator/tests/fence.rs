@@ -42,7 +42,10 @@ fn what_is_open_is_what_the_controls_write() {
         let below = places.filter_map(|place| place.strip_prefix(below));
         below.filter_map(|rest| rest.split(['.', '[']).next()).collect()
     };
-    assert_eq!(written("containers[].securityContext."), OPEN_IN_SECURITY_CONTEXT.into());
+    assert_eq!(
+        written("containers[].securityContext."),
+        OPEN_IN_SECURITY_CONTEXT.into()
+    );
     assert_eq!(written("containers[]."), OPEN_IN_CONTAINER.into());
     let mut in_pod = written("");
     in_pod.insert("initContainers"); // a place below `containers[]` means both lists

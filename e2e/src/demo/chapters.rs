@@ -125,9 +125,11 @@ async fn scores(client: &Client, apps: &Apps, voice: &Voice, wanted: impl Fn(&Po
 async fn preview(cluster: &Cluster, apps: &Apps, voice: &Voice) -> Result<()> {
     for namespace in &apps.namespaces {
         set(cluster, namespace, r#"{"spec":{"mode":"Preview"}}"#).await?;
-        voice.say(&format!("$ ironside plan -n {namespace}"));
+        voice.say(&format!(
+            "$ ironside plan -n {namespace} --brief      # without --brief: every field, every risk, and why"
+        ));
         let output = tokio::process::Command::new(workspace_program("ironside")?)
-            .args(["plan", "-n", namespace])
+            .args(["plan", "-n", namespace, "--brief"])
             .env("KUBECONFIG", cluster.kubeconfig())
             .output()
             .await

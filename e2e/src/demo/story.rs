@@ -62,6 +62,19 @@ impl Story {
             return;
         }
         let status = remediation.status.clone().unwrap_or_default();
+        if now == (Phase::Held, "Quarantined".to_owned()) {
+            // Failing, undoing and holding can all lie between two looks.
+            let failed = status
+                .memory
+                .failures
+                .last()
+                .map_or("", |failure| failure.reason.as_str());
+            let target = target(remediation);
+            voice.event(
+                Mark::Bad,
+                &format!("{target}: the new pods failed ({failed}); put back exactly as it was"),
+            );
+        }
         let risk = status
             .plan
             .as_ref()
@@ -124,7 +137,7 @@ pub(super) fn is_at_rest(remediation: &HardeningRemediation) -> bool {
         }
         Phase::Pending => matches!(
             reason(remediation),
-            "AwaitingApproval" | "Preview" | "OutsideWindow" | "Paused" | "Unhealthy"
+            "AwaitingApproval" | "OutsideWindow" | "Paused" | "Unhealthy"
         ),
         Phase::Applying | Phase::Verifying | Phase::RollingBack | Phase::RolledBack | Phase::Reverting => false,
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ironside_crds::HardeningRemediation;
 use ironside_engine::model::ObjectRef;
-use ironside_engine::remediate::{Effect, InFlight, Phase, Record, step};
+use ironside_engine::remediate::{Effect, InFlight, Phase, Reason, Record, step};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -335,6 +335,14 @@ impl Executor {
         }
         self.tell(&view, &target, &report.done, now);
         self.due.insert(target);
+        self.due.extend(self.waiting_for_room());
+    }
+
+    /// Targets that wait for others to finish: nothing about themselves changes when there is room again, so each end of a job looks at them.
+    fn waiting_for_room(&self) -> Vec<ObjectRef> {
+        let waits = |entry: &Entry| entry.record.phase == Phase::Pending && entry.record.reason == Reason::Budget;
+        let waiting = self.entries.iter().filter(|(_, entry)| !entry.busy && waits(entry));
+        waiting.map(|(target, _)| target.clone()).collect()
     }
 
     fn tell(&self, view: &View, target: &ObjectRef, done: &[Effect], now: Timestamp) {

@@ -19,6 +19,9 @@ pub(super) struct PlanArgs {
     /// All namespaces.
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     all_namespaces: bool,
+    /// One line a workload, without the single changes.
+    #[arg(long)]
+    brief: bool,
     /// Output format.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -44,7 +47,7 @@ impl PlanArgs {
         let mut plans = scanned.plan(jiff::Timestamp::now());
         plans.sort_by(|a, b| (rank(a), &a.target).cmp(&(rank(b), &b.target)));
         match self.output {
-            Format::Table => write_table(&plans, namespace, Style::of_stdout(), out)?,
+            Format::Table => write_table(&plans, namespace, self.brief, Style::of_stdout(), out)?,
             Format::Json => {
                 let plans: Vec<Value> = plans.iter().map(as_json).collect();
                 let document = json!({"apiVersion": "ironside.dev/v1", "kind": "PlanList", "items": plans});
@@ -69,7 +72,13 @@ const fn rank(plan: &Plan) -> u8 {
     }
 }
 
-fn write_table(plans: &[Plan], namespace: Option<&str>, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+fn write_table(
+    plans: &[Plan],
+    namespace: Option<&str>,
+    brief: bool,
+    style: Style,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
     if plans.is_empty() {
         return writeln!(
             out,
@@ -77,9 +86,18 @@ fn write_table(plans: &[Plan], namespace: Option<&str>, style: Style, out: &mut 
             namespace.map_or_else(String::new, |n| format!(" in namespace {n}"))
         );
     }
+    let width = plans
+        .iter()
+        .map(|plan| plan.target.to_string().len())
+        .max()
+        .unwrap_or(0);
     for plan in plans {
-        write_plan(plan, style, out)?;
-        writeln!(out)?;
+        if brief {
+            write_line(plan, width, style, out)?;
+        } else {
+            write_plan(plan, style, out)?;
+            writeln!(out)?;
+        }
     }
     let count = |wanted: u8| plans.iter().filter(|plan| rank(plan) == wanted).count();
     writeln!(
@@ -89,6 +107,28 @@ fn write_table(plans: &[Plan], namespace: Option<&str>, style: Style, out: &mut 
         count(1),
         count(2)
     )
+}
+
+fn write_line(plan: &Plan, width: usize, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    let controls: Vec<&str> = plan.controls.iter().map(|id| id.as_str()).collect();
+    let target = style.bold(&format!("{:<width$}", plan.target.to_string()));
+    let controls = controls.join(",");
+    match &plan.disposition {
+        Disposition::Ready => {
+            let risk = style.risk(plan.risk);
+            writeln!(
+                out,
+                "{target}  risk {risk}, {} pods restart, plan {}: {controls}",
+                plan.restart.pods,
+                plan.hash.short()
+            )
+        }
+        Disposition::Held(reasons) => {
+            let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+            writeln!(out, "{target}  held: {}", reasons.join("; "))
+        }
+        Disposition::NotRepairable(reason) => writeln!(out, "{target}  not repairable: {reason}"),
+    }
 }
 
 fn write_plan(plan: &Plan, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
