@@ -1,5 +1,6 @@
 //! Findings as policies, exceptions and objects give them.
 
+mod hostile;
 mod scores;
 
 use serde_json::Value;
