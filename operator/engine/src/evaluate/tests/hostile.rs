@@ -62,17 +62,17 @@ fn deployment() -> Value {
 fn pointers(value: &Value, at: &str, into: &mut Vec<String>) {
     into.push(at.to_owned());
     match value {
-        Value::Object(map) => map.iter().for_each(|(key, value)| {
-            pointers(
-                value,
-                &format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")),
-                into,
-            )
-        }),
-        Value::Array(list) => list
-            .iter()
-            .enumerate()
-            .for_each(|(index, value)| pointers(value, &format!("{at}/{index}"), into)),
+        Value::Object(map) => {
+            for (key, value) in map {
+                let step = key.replace('~', "~0").replace('/', "~1");
+                pointers(value, &format!("{at}/{step}"), into);
+            }
+        }
+        Value::Array(list) => {
+            for (index, value) in list.iter().enumerate() {
+                pointers(value, &format!("{at}/{index}"), into);
+            }
+        }
         _ => {}
     }
 }
