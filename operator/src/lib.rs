@@ -10,6 +10,7 @@ pub mod cli;
 pub mod cluster;
 pub mod http;
 pub mod metrics;
+pub mod network;
 pub mod process;
 pub mod reconcile;
 pub mod report;

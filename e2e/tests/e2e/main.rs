@@ -3,5 +3,6 @@
 mod admission;
 mod crds;
 mod harness;
+mod network;
 mod observability;
 mod operator;

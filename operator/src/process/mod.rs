@@ -31,6 +31,7 @@ use crate::cluster::requests::Requests;
 use crate::cluster::{Leadership, Message, Watches, client};
 use crate::http;
 use crate::metrics::{Happenings, Metrics, State, state};
+use crate::network::Keeper;
 use crate::reconcile::{Feed, Views, Writer};
 use crate::report::event_writer::send_events;
 use crate::report::rights::keep_asking;
@@ -211,6 +212,8 @@ impl Operator {
             .start("events", send_events(context.clone(), events, stop.clone()));
         self.writers
             .start("repairs", apply::run(context.clone(), repairs_missing, stop.clone()));
+        let network = Keeper::new(context.clone());
+        self.writers.start("network", network.run(stop.clone()));
         self.writers.start("rights", keep_asking(context, answer, stop.clone()));
     }
 

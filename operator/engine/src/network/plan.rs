@@ -145,7 +145,12 @@ pub fn plan_namespace(
         held.push(hold_reason(hold));
     }
     let shown = asked && matches!(decision, Decision::Leave) && !object.is_terminating();
-    let decision = if shown { Decision::Isolate } else { decision };
+    let decision = match decision {
+        _ if shown => Decision::Isolate,
+        // Half done and not to be finished: allows isolate the pods they select, so they do not stay without an end.
+        Decision::Isolate if !held.is_empty() && !live.is_empty() => Decision::Withdraw,
+        decision => decision,
+    };
     let (steps, start) = steps(&decision, &stage, &live, &wanted, &opening, !blind.is_empty());
     let before = stage.now(Blocks::Least);
     let after = stage.with(&wanted, Blocks::Least);
@@ -283,9 +288,7 @@ fn hold_reason(hold: &restore::Hold) -> Held {
         HoldReason::Fight(manager) => Held::Fight {
             manager: manager.clone(),
         },
-        why => Held::ByHuman {
-            by: format!("{why}; until {}", hold.until),
-        },
+        why => Held::ByHuman { by: why.to_string() },
     }
 }
 

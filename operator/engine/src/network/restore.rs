@@ -9,9 +9,11 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 
 /// How long a human's deletion of the deny is respected.
-const HOLD: SignedDuration = SignedDuration::from_hours(24);
+pub const HOLD: SignedDuration = SignedDuration::from_hours(24);
 /// So many foreign changes of our policies within [`HOLD`] end the contest: these objects restart nothing, so it takes more than one.
 const REVERTS_ARE_A_FIGHT: usize = 3;
+/// Changes within this time are one revert: who deletes all policies with one command deletes them one by one.
+const ONE_REVERT: SignedDuration = SignedDuration::from_secs(10);
 /// Remembered reverts, as the HardeningRemediation holds them at most.
 const MOST_REVERTS: usize = 5;
 
@@ -95,7 +97,7 @@ pub fn decide(memory: &Memory, deny: &Deny, wanted: bool, any_live: bool, now: T
         let over = match (&hold.why, deny) {
             // Somebody put back what was ours: the incident is over.
             (HoldReason::DenyDeleted | HoldReason::DenyAltered(_), Deny::Stands) => true,
-            (HoldReason::DenyAltered(_), Deny::Absent) => {
+            (HoldReason::DenyAltered(_) | HoldReason::Fight(_), Deny::Absent) => {
                 let hold = Hold {
                     until: now + HOLD,
                     why: HoldReason::DenyDeleted,
@@ -134,6 +136,10 @@ pub fn decide(memory: &Memory, deny: &Deny, wanted: bool, any_live: bool, now: T
 /// Notes that somebody else deleted or changed one of our allows.
 #[must_use]
 pub fn reverted(mut memory: Memory, manager: &str, now: Timestamp) -> Memory {
+    let same = |revert: &Revert| revert.manager == manager && now.duration_since(revert.time) < ONE_REVERT;
+    if memory.reverts.last().is_some_and(same) {
+        return memory;
+    }
     memory.reverts.push(Revert {
         manager: manager.to_owned(),
         time: now,
@@ -163,8 +169,8 @@ fn fighter(reverts: &[Revert], now: Timestamp) -> Option<String> {
 impl fmt::Display for HoldReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::DenyDeleted => f.write_str("somebody deleted the default deny"),
-            Self::DenyAltered(manager) => write!(f, "{manager} changed the default deny"),
+            Self::DenyDeleted => f.write_str("whoever deleted the default deny; hands off for 24 hours"),
+            Self::DenyAltered(manager) => write!(f, "{manager}, who changed the default deny; hands off for 24 hours"),
             Self::Fight(manager) => write!(f, "{manager} keeps changing Ironside's network policies"),
         }
     }
@@ -260,6 +266,30 @@ mod tests {
             })
         ));
         assert_eq!(decide(&memory, &Deny::Stands, true, true, at(28)).1, Decision::Keep);
+    }
+
+    #[test]
+    fn one_command_is_one_revert() {
+        let times = (0..5).map(|second| at(1) + SignedDuration::from_secs(second));
+        let memory = times.fold(closed(), |memory, time| reverted(memory, "unknown", time));
+        assert_eq!(memory.reverts.len(), 1);
+    }
+
+    #[test]
+    fn a_deny_that_goes_in_a_fight_takes_the_allows_with_it() {
+        let mut memory = closed();
+        for hour in [1, 2, 3] {
+            memory = reverted(memory, "other-tool", at(hour));
+        }
+        let (memory, _) = decide(&memory, &Deny::Stands, true, true, at(3));
+        let (_, decision) = decide(&memory, &Deny::Absent, true, true, at(4));
+        assert!(matches!(
+            decision,
+            Decision::Hold(Hold {
+                why: HoldReason::DenyDeleted,
+                ..
+            })
+        ));
     }
 
     #[test]

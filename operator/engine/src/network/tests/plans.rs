@@ -458,3 +458,18 @@ fn labels_alone_do_not_make_a_policy_ours() {
     let gone = plan_with(&world, &Settings::default(), &Memory::default());
     assert_eq!((gone.decision, gone.steps), (Decision::Leave, vec![]));
 }
+
+#[test]
+fn a_half_done_isolation_that_may_not_go_on_is_taken_back() {
+    let first = plan(&shop());
+    let half = after_all(&shop(), &first.steps[..2]);
+    let forbidden = Settings {
+        held: vec![Held::Denied {
+            message: "quota".to_owned(),
+        }],
+        ..isolate()
+    };
+    let back = plan_with(&half, &forbidden, &first.memory);
+    assert_eq!((&back.decision, back.start), (&Decision::Withdraw, Start::AtOnce));
+    assert_eq!(after_all(&half, &back.steps), shop());
+}
