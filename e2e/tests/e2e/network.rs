@@ -42,6 +42,7 @@ async fn apply(at: &Scenario<'_>, manifest: &str) -> Result<()> {
 
 /// The namespace with a web application in it, and the policy.
 async fn shop(at: &Scenario<'_>) -> Result<()> {
+    at.cluster.install().await?;
     available_deployment(&at.client, &at.namespace, &Workload::named("web").replicas(2)).await?;
     apply(at, SERVICE).await?;
     apply(at, POLICY).await

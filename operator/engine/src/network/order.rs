@@ -98,11 +98,6 @@ impl Stage {
         self.reach(&state, reading)
     }
 
-    /// What is let in now.
-    pub(super) fn now(&self, reading: Reading) -> Reach {
-        self.reach(&self.live_state(), reading)
-    }
-
     /// The first way in that these policies of ours would add to what the foreign ones let in, in words. Address ranges are read against us: as matching
     /// every pod in our policies and none in others.
     pub(super) fn opens(&self, ours: &[Generated]) -> Option<String> {

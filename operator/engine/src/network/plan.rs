@@ -152,7 +152,7 @@ pub fn plan_namespace(
         decision => decision,
     };
     let (steps, start) = steps(&decision, &stage, &live, &wanted, &opening, !blind.is_empty());
-    let before = stage.now(Blocks::Least);
+    let before = stage.without_ours(Blocks::Least);
     let after = stage.with(&wanted, Blocks::Least);
     let uncovered = uncovered(&endpoints);
     let (risk, risk_reasons) = risk(world, shard, &uncovered);
