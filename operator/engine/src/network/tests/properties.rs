@@ -224,15 +224,19 @@ proptest! {
         let mut theirs = theirs;
         theirs["metadata"]["name"] = json!("later");
         next.push(theirs);
+        let mut memory = memory;
         for _ in 0..3 {
             let plan = plan_with(&next, &isolate(), &memory);
-            if plan.steps.is_empty() {
+            // What is held is shown and not done.
+            if plan.steps.is_empty() || (plan.decision == Decision::Isolate && plan.disposition != Disposition::Ready) {
                 break;
             }
             next = step_by_step(&next, &plan.steps)?;
+            memory = plan.memory;
         }
         let settled = plan_with(&next, &isolate(), &memory);
-        prop_assert_eq!(settled.steps, vec![], "it comes to rest");
+        let held = settled.decision == Decision::Isolate && settled.disposition != Disposition::Ready;
+        prop_assert!(held || settled.steps.is_empty(), "it comes to rest: {:?}", settled.steps);
         let without_ours: Vec<Value> = next.iter().filter(|o| o["kind"] != "NetworkPolicy" || !is_ours(o)).cloned().collect();
         all_are_in(&let_in(&next, Blocks::OutsideOnly), &let_in(&without_ours, Blocks::OutsideOnly))?;
     }
