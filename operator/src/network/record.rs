@@ -165,12 +165,12 @@ fn conditions(status: &mut RemediationStatus, generation: i64, now: Time) {
         Phase::Closed => "Closed",
         _ => "Pending",
     };
-    let states = [
+    let aspects = [
         (types::APPLIED, applied),
         (types::VERIFIED, phase == Phase::Succeeded),
         (types::HELD, phase == Phase::Held),
     ];
-    for (type_, holds) in states {
+    for (type_, holds) in aspects {
         let observed = Observed {
             type_,
             status: ConditionStatus::from(holds),

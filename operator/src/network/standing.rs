@@ -148,6 +148,10 @@ fn isolate(before: &RemediationStatus, plan: &NetworkPlan, at: &Circumstances<'_
         return wait("AwaitingApproval", "a human must approve the plan", None);
     };
     let to = (Phase::Applying, "Claimed", "applying the policies");
+    let by = match by {
+        Approval::Human(name) => Some(name),
+        Approval::Policy => None,
+    };
     Next {
         status: Some(enter(before, plan, to, by, at.generation, at.now)),
         act: true,
@@ -155,10 +159,18 @@ fn isolate(before: &RemediationStatus, plan: &NetworkPlan, at: &Circumstances<'_
     }
 }
 
-/// Who approved: `Some(None)` for the policy itself. An approval is used up by what it started: after somebody took the deny away it takes another one.
-fn approval<'a>(before: &RemediationStatus, plan: &NetworkPlan, at: &Circumstances<'a>) -> Option<Option<&'a str>> {
+/// Who lets a plan start.
+enum Approval<'a> {
+    /// The policy's `autoApprove`.
+    Policy,
+    /// A human.
+    Human(&'a str),
+}
+
+/// Who approved, if anybody did. An approval is used up by what it started: after somebody took the deny away it takes another one.
+fn approval<'a>(before: &RemediationStatus, plan: &NetworkPlan, at: &Circumstances<'a>) -> Option<Approval<'a>> {
     if at.limits.auto_approve.covers(plan.risk) {
-        return Some(None);
+        return Some(Approval::Policy);
     }
     let stated = at
         .stated
@@ -170,7 +182,7 @@ fn approval<'a>(before: &RemediationStatus, plan: &NetworkPlan, at: &Circumstanc
             && entry.by.as_ref() == Some(&stated.by)
             && entry.plan.as_ref() == Some(&plan.hash.0)
     });
-    (plan.hash.0.starts_with(approved) && (is_new || !used)).then_some(Some(stated.by.as_str()))
+    (plan.hash.0.starts_with(approved) && (is_new || !used)).then_some(Approval::Human(&stated.by))
 }
 
 fn keep(before: &RemediationStatus, plan: &NetworkPlan, at: &Circumstances<'_>) -> Next {
