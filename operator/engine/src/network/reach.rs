@@ -376,7 +376,9 @@ fn pods_as_sources(
         .values()
         .filter(|workload| workload.template.spec.host_network != Some(true) && world.is_judged(&workload.reference()))
         .map(|workload| &workload.template.labels);
-    let distinct: BTreeSet<&Labels> = pods.chain(templates).collect();
+    // Any other pod: one that comes without a label that a policy asks for.
+    let other = Labels::new();
+    let distinct: BTreeSet<&Labels> = pods.chain(templates).chain(here.then_some(&other)).collect();
     distinct
         .into_iter()
         .map(|labels| Source::Pods {
