@@ -6,3 +6,4 @@ mod harness;
 mod network;
 mod observability;
 mod operator;
+mod repair;

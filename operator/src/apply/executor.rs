@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ironside_crds::HardeningRemediation;
 use ironside_engine::model::ObjectRef;
+use ironside_engine::policy::Pause;
 use ironside_engine::remediate::{Effect, InFlight, Phase, Reason, Record, step};
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -19,7 +20,7 @@ use super::store::NotStored;
 use super::{caps, convert, job, stopping, tell};
 use crate::cluster::permissions::Missing;
 use crate::process::Context;
-use crate::reconcile::{Dirty, View};
+use crate::reconcile::{Dirty, Standings, View};
 
 /// Requests in flight at one time, so that a large rollout of ours does not crowd others out of the API server's queues.
 const JOBS: usize = 8;
@@ -44,6 +45,7 @@ pub async fn run(context: Context, missing: watch::Receiver<Arc<Missing>>, stop:
         due: BTreeSet::new(),
         jobs: JoinSet::new(),
         term: None,
+        around: None,
         collected: None,
     };
     executor.run(stop).await;
@@ -58,6 +60,8 @@ struct Executor {
     jobs: JoinSet<Report>,
     /// The term in which `entries` was filled.
     term: Option<i64>,
+    /// What matters to every target, as it was when it was last looked at.
+    around: Option<(Option<Pause>, bool, Standings)>,
     /// When remediations that have had their time were looked for last.
     collected: Option<Instant>,
 }
@@ -107,6 +111,15 @@ impl Executor {
         }
         self.due
             .extend(dirty.targets.iter().filter(|target| is_ours(target)).cloned());
+        let around = (
+            view.declared.pause,
+            view.declared.approval_guarded(),
+            view.standings.clone(),
+        );
+        if self.around.as_ref() != Some(&around) {
+            self.around = Some(around);
+            self.due.extend(self.entries.keys().cloned());
+        }
     }
 
     fn target_of(&self, key: &(String, String)) -> Option<ObjectRef> {

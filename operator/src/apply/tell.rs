@@ -2,7 +2,7 @@
 
 use ironside_crds::HardeningRemediation;
 use ironside_engine::model::ObjectRef;
-use ironside_engine::remediate::{Count, CountedOutcome, Event, EventKind, Record};
+use ironside_engine::remediate::{Count, CountedOutcome, Event, EventKind, NOBODY_NAMED, Record};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource as _;
@@ -48,7 +48,9 @@ fn reference(remediation: &HardeningRemediation) -> ObjectReference {
 /// Moves counters.
 pub(super) fn count(happenings: &Happenings, what: &Count, record: &Record, now: Timestamp) {
     match what {
-        Count::Fight { manager } => happenings.conflicted(actor_class(Some(manager))),
+        Count::Fight { manager } => {
+            happenings.conflicted(actor_class(Some(manager.as_str()).filter(|name| *name != NOBODY_NAMED)));
+        }
         Count::Remediation { outcome, controls } => {
             let counted = match outcome {
                 CountedOutcome::Applied => Outcome::Applied,

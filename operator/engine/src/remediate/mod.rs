@@ -34,7 +34,7 @@ pub use deadline::Pace;
 pub use effect::{Answer, Count, CountedOutcome, Effect, Event, EventKind, Outcome, PodId, Sent, Step};
 pub use fate::Fate;
 pub use gates::{InFlight, Shut, Surroundings, first_shut};
-pub use observe::{FIELD_MANAGER, HANDS_OFF, Live, Observed, Target};
+pub use observe::{FIELD_MANAGER, HANDS_OFF, Live, NOBODY_NAMED, Observed, Target};
 pub use reason::Reason;
 pub use record::{
     Action, Attempt, Baseline, Decision, FAILURES, Failure, HISTORY, MEMORY, Memory, Phase, REVERTS, Record, Revert,

@@ -14,6 +14,9 @@ use crate::world::Snapshot;
 /// Field manager of all our changes to foreign objects.
 pub const FIELD_MANAGER: &str = "ironside/workload";
 
+/// Stands for a writer whose name is not known.
+pub const NOBODY_NAMED: &str = "somebody";
+
 /// How long a target is left alone after a human wrote to it, and how long a human's Hold lasts.
 pub const HANDS_OFF: Duration = Duration::from_hours(24);
 
@@ -102,9 +105,13 @@ impl Live<'_> {
         fate::of(self, attempt, plan)
     }
 
-    /// Who is named when somebody undid a repair.
-    pub fn writer_name(&self) -> &str {
-        self.writer.as_ref().map_or("unknown", |writer| writer.manager.as_str())
+    /// Who changed the spec since the attempt began. Whoever only takes fields away leaves no name: `kubectl rollout undo` does.
+    pub fn writer_since(&self, attempt: Option<&Attempt>) -> &str {
+        let since = attempt.map(|attempt| attempt.started_at);
+        self.writer
+            .as_ref()
+            .filter(|writer| since.is_none_or(|since| writer.time.is_some_and(|time| time >= since)))
+            .map_or(NOBODY_NAMED, |writer| writer.manager.as_str())
     }
 
     /// Until when it is left alone because of a human's write, unless a human decided something about the repair since.

@@ -128,7 +128,7 @@ pub(super) fn verify_anew(record: &Record, live: &Live<'_>, now: Timestamp) -> S
     }
     let message = format!(
         "{} changed the template and kept the repair: verified anew",
-        live.writer_name()
+        live.writer_since(record.attempt.as_ref())
     );
     next.enter(Phase::Verifying, Reason::TemplateChanged, message, now);
     Step::to(record, next, [])
@@ -224,7 +224,7 @@ fn failed(record: &Record, attempt: &Attempt, failure: &Signature, live: &Live<'
     let message = format!(
         "{} changed the template after the repair, and now it fails ({}): not rolled back, because it is not what was repaired. \
          Revert undoes the repair",
-        live.writer_name(),
+        live.writer_since(record.attempt.as_ref()),
         failure.message
     );
     next.enter(Phase::Held, Reason::TemplateChanged, message, now);

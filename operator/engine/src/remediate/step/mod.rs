@@ -78,7 +78,7 @@ fn gone(record: &Record, now: Timestamp) -> Step {
 /// Somebody took our fields away: they win. Ends the attempt; repairs of this target stop, or for targets without a restart after a third time.
 fn fight(record: &Record, seen: &Observed<'_>, live: &Live<'_>, now: Timestamp) -> Step {
     let mut next = record.clone();
-    let manager = live.writer_name().to_owned();
+    let manager = live.writer_since(record.attempt.as_ref()).to_owned();
     next.memory.reverts.push(Revert {
         manager: manager.clone(),
         time: now,

@@ -104,7 +104,10 @@ pub(super) fn rolling_back(record: &Record, seen: &Observed<'_>, live: &Live<'_>
             Fate::Undone if recorded => fight(record, seen, live, now),
             Fate::Kept if recorded => flight::verify_anew(record, live, now),
             _ => {
-                let why = format!("{} changed the template during the rollback", live.writer_name());
+                let why = format!(
+                    "{} changed the template during the rollback",
+                    live.writer_since(Some(attempt))
+                );
                 rolled_back(record, Reason::Superseded, &why, live, now)
             }
         };

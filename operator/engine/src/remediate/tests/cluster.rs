@@ -153,10 +153,10 @@ impl Cluster {
         });
     }
 
-    /// Takes template and record back together, as `kubectl rollout undo` does.
+    /// Takes template and record back together and leaves no name, as `kubectl rollout undo` does (seen on a 1.37 API server).
     pub(super) fn rollout_undo(&mut self, to: &Value) {
         let to = to.clone();
-        self.foreign("kubectl-rollout", |object| {
+        self.foreign("", |object| {
             object["spec"]["template"] = to;
             if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
                 annotations.remove(ANNOTATION);
@@ -170,10 +170,12 @@ impl Cluster {
             after["metadata"]["generation"] = json!(self.generation() + 1);
             let entries = after["metadata"]["managedFields"].as_array_mut().unwrap();
             entries.retain(|entry| entry["manager"] != manager);
-            entries.push(
-                json!({"manager": manager, "operation": "Update", "time": self.now.to_string(),
-                "fieldsV1": {"f:spec": {}}}),
-            );
+            if !manager.is_empty() {
+                entries.push(
+                    json!({"manager": manager, "operation": "Update", "time": self.now.to_string(),
+                    "fieldsV1": {"f:spec": {}}}),
+                );
+            }
         }
         after["metadata"]["resourceVersion"] = json!(self.serial.to_string());
         self.deployment = after;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::{Action, Effect, EventKind, Fate, Phase, Reason, Symptom, Target};
+use super::super::{Action, Effect, EventKind, Fate, NOBODY_NAMED, Phase, Reason, Symptom, Target};
 use super::cluster::{Image, POINTER, START, plan_for};
 use super::process::{Process, Store};
 use super::scene::{Scene, events};
@@ -101,7 +101,7 @@ fn one_foreign_revert_ends_it_and_names_the_manager() {
         let effects = scene.settle();
         assert_eq!(scene.stands(), (Phase::Held, Reason::Fight));
         assert_eq!(events(&effects), [EventKind::Conflict]);
-        let manager = if keeps_record { "argo-like" } else { "kubectl-rollout" };
+        let manager = if keeps_record { "argo-like" } else { NOBODY_NAMED };
         assert!(scene.record().message.contains(manager), "{}", scene.record().message);
         scene.skip_hours(24 * 80);
         assert_eq!((scene.log.hardened, scene.log.undone), (1, 0));

@@ -1,0 +1,238 @@
+//! The loop on a real API server: a policy repairs a workload and proves it, or puts it back as it was.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use ironside_crds::{HardeningRemediation, Phase};
+use ironside_e2e::audit::{Entry, tally};
+use ironside_e2e::operator::{Operator, Start};
+use ironside_e2e::workloads::{Workload, available_deployment, until_rolled_out};
+use ironside_e2e::{Scenario, scenario, wait};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use kube::Api;
+use kube::api::ListParams;
+use serde_json::{Value, json};
+
+/// Long enough for a rollout, its soak and its probation on a busy machine.
+const LONG: Duration = Duration::from_mins(2);
+
+/// A policy that repairs at once whatever is not of high risk, with these controls and nothing else.
+pub(crate) fn policy(controls: &[&str]) -> Value {
+    let controls: Vec<Value> = controls
+        .iter()
+        .map(|id| json!({ "id": id, "mode": "Enforce" }))
+        .collect();
+    json!({
+        "apiVersion": "hardening.ironside.dev/v1alpha1", "kind": "HardeningPolicy",
+        "metadata": { "name": "team" },
+        "spec": {
+            "profile": { "name": "None" },
+            "mode": "Enforce",
+            "controls": controls,
+            "remediation": {
+                "autoApprove": "Medium",
+                "settle": "1s",
+                "verify": { "soak": "1s", "minDeadline": "1m", "probation": "2s" },
+                "stopAfter": { "rollbacks": 100, "within": "1h" },
+            },
+        },
+    })
+}
+
+/// A workload that may be repaired without a human: its image is named by digest, and it says when it is ready.
+pub(crate) fn steady(name: &str) -> Workload {
+    Workload::named(name).template(|template| {
+        let container = &mut template["spec"]["containers"][0];
+        let digest = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+        container["image"] = json!(format!("registry.example.com/{name}@sha256:{digest}"));
+        container["readinessProbe"] = json!({ "tcpSocket": { "port": 8080 }, "periodSeconds": 1 });
+    })
+}
+
+/// The remediation of the namespace's only target.
+pub(crate) async fn remediation(test: &Scenario<'_>) -> Result<HardeningRemediation> {
+    let api: Api<HardeningRemediation> = Api::namespaced(test.client.clone(), &test.namespace);
+    let mut all = api.list(&ListParams::default()).await?.items;
+    ensure!(all.len() == 1, "{} remediations", all.len());
+    all.pop().context("one remediation")
+}
+
+/// Waits until the remediation stands so.
+pub(crate) async fn until_it_stands(test: &Scenario<'_>, phase: Phase, reason: &str) -> Result<HardeningRemediation> {
+    wait::until_within(LONG, &format!("the remediation is {phase:?} ({reason})"), async || {
+        let remediation = remediation(test).await?;
+        let status = remediation.status.clone().context("no status yet")?;
+        ensure!(
+            status.phase == Some(phase) && status.reason == reason,
+            "it is {:?} ({}): {}",
+            status.phase,
+            status.reason,
+            status.message
+        );
+        Ok(remediation)
+    })
+    .await
+}
+
+pub(crate) async fn deployment(test: &Scenario<'_>, name: &str) -> Result<Deployment> {
+    let api: Api<Deployment> = Api::namespaced(test.client.clone(), &test.namespace);
+    Ok(api.get(name).await?)
+}
+
+/// The pod template, exactly as stored.
+pub(crate) async fn template(test: &Scenario<'_>, name: &str) -> Result<Value> {
+    let deployment = serde_json::to_value(deployment(test, name).await?)?;
+    Ok(deployment["spec"]["template"].clone())
+}
+
+pub(crate) async fn replica_sets(test: &Scenario<'_>) -> Result<usize> {
+    let api: Api<ReplicaSet> = Api::namespaced(test.client.clone(), &test.namespace);
+    Ok(api.list(&ListParams::default()).await?.items.len())
+}
+
+const ANNOTATION: &str = "hardening.ironside.dev/applied";
+
+/// What an operator wrote about repairs: neither leases, nor the status of policies, nor questions about permissions.
+pub(crate) fn repair_requests(operator: &Operator, test: &Scenario<'_>) -> Result<Vec<Entry>> {
+    let about_repairs = |entry: &Entry| {
+        let resource = entry.resource();
+        let other = resource.starts_with("leases")
+            || resource.starts_with("hardeningpolicies")
+            || resource.starts_with("selfsubject");
+        entry.object_ref.is_some() && !other && entry.verb != "watch"
+    };
+    Ok(operator.requests(test)?.into_iter().filter(about_repairs).collect())
+}
+
+#[tokio::test]
+async fn a_policy_repairs_a_deployment_and_proves_it() -> Result<()> {
+    scenario(async |test| {
+        available_deployment(&test.client, &test.namespace, &steady("web")).await?;
+        let before = template(test, "web").await?;
+        let operator = Start::new(test)
+            .flag("--lease-duration=3s")
+            .flag("--lease-renew=2s")
+            .ready()
+            .await?;
+        let first_look = operator.requests(test)?.len();
+        test.apply(&[policy(&["POD-009", "POD-011", "POD-013"])]).await?;
+
+        let done = until_it_stands(test, Phase::Succeeded, "Verified").await?;
+        let after = template(test, "web").await?;
+        let container = &after["spec"]["containers"][0]["securityContext"];
+        ensure!(container["allowPrivilegeEscalation"] == json!(false), "{container}");
+        ensure!(container["capabilities"]["drop"] == json!(["ALL"]), "{container}");
+        ensure!(after.to_string().contains("RuntimeDefault"), "{after}");
+        until_rolled_out(&test.client, &test.namespace, "web").await?;
+        ensure!(replica_sets(test).await? == 2, "one patch, one rollout");
+
+        let phases: Vec<Phase> = done
+            .status
+            .context("a status")?
+            .history
+            .iter()
+            .map(|entry| entry.phase)
+            .collect();
+        for phase in [Phase::Applying, Phase::Verifying, Phase::Probation, Phase::Succeeded] {
+            ensure!(phases.contains(&phase), "{phases:?}");
+        }
+        let deployment = deployment(test, "web").await?;
+        let recorded = deployment
+            .metadata
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(ANNOTATION));
+        ensure!(recorded.is_some(), "the record is on the target");
+        let managers: Vec<_> = deployment
+            .metadata
+            .managed_fields
+            .iter()
+            .flatten()
+            .map(|it| it.manager.clone())
+            .collect();
+        ensure!(managers.contains(&Some("ironside/workload".to_owned())), "{managers:?}");
+
+        let requests = repair_requests(&operator, test)?;
+        let counts = tally(&requests[requests.len().min(first_look)..]);
+        let reads = |verb: &str| requests.iter().filter(|entry| entry.verb == verb).count();
+        let own: Vec<&Entry> = requests.iter().filter(|entry| entry.verb != "list").collect();
+        ensure!(
+            own.len() <= 9,
+            "{} requests for one repair: {:#?}",
+            own.len(),
+            tally(own.iter().copied())
+        );
+        ensure!(reads("get") == 0, "{counts:#?}");
+        ensure!(before != after);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_repair_that_breaks_its_workload_is_taken_back_exactly_and_quarantined() -> Result<()> {
+    scenario(async |test| {
+        let web = steady("web").sim("needs-caps", "NET_RAW");
+        available_deployment(&test.client, &test.namespace, &web).await?;
+        let before = template(test, "web").await?;
+        let _operator = Start::new(test)
+            .flag("--lease-duration=3s")
+            .flag("--lease-renew=2s")
+            .ready()
+            .await?;
+        test.apply(&[policy(&["POD-009", "POD-011"])]).await?;
+
+        let held = until_it_stands(test, Phase::Held, "Quarantined").await?;
+        let status = held.status.context("a status")?;
+        ensure!(status.memory.failures.len() == 1, "{:?}", status.memory);
+        ensure!(
+            status.memory.failures[0].reason == "CrashLoopBackOff",
+            "{:?}",
+            status.memory
+        );
+        ensure!(
+            template(test, "web").await? == before,
+            "the template is exactly the one before"
+        );
+        let deployment = until_rolled_out(&test.client, &test.namespace, "web").await?;
+        let annotations = deployment.metadata.annotations.unwrap_or_default();
+        ensure!(
+            !annotations.contains_key(ANNOTATION),
+            "the record left with the change: {annotations:?}"
+        );
+        ensure!(replica_sets(test).await? == 2, "the old ReplicaSet was taken up again");
+
+        wait::throughout(Duration::from_secs(5), "it is not tried again", async || {
+            Ok(ensure!(template(test, "web").await? == before))
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn whoever_undoes_a_repair_wins() -> Result<()> {
+    scenario(async |test| {
+        available_deployment(&test.client, &test.namespace, &steady("web")).await?;
+        let before = template(test, "web").await?;
+        let _operator = Start::new(test)
+            .flag("--lease-duration=3s")
+            .flag("--lease-renew=2s")
+            .ready()
+            .await?;
+        test.apply(&[policy(&["POD-009"])]).await?;
+        until_it_stands(test, Phase::Succeeded, "Verified").await?;
+
+        let undo = ["rollout", "undo", "deployment/web", "--namespace", &test.namespace];
+        test.cluster.kubectl()?.run(&undo).await?;
+        let held = until_it_stands(test, Phase::Held, "Fight").await?;
+        let memory = held.status.context("a status")?.memory;
+        ensure!(memory.reverts.len() == 1, "{memory:?}");
+        ensure!(template(test, "web").await? == before);
+        wait::throughout(Duration::from_secs(5), "it is not repaired again", async || {
+            Ok(ensure!(template(test, "web").await? == before))
+        })
+        .await
+    })
+    .await
+}
