@@ -165,9 +165,8 @@ impl Prometheus {
                 let series = self.query(query).await?;
                 if series.is_empty() {
                     bail!("no data")
-                } else {
-                    Ok(series)
                 }
+                Ok(series)
             },
         )
         .await

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use ironside_crds::{HardeningPolicy, PolicyStatus};
+use ironside_crds::{HardeningPolicy, HardeningRemediation, PolicyStatus};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Client, ResourceExt as _};
@@ -18,6 +18,9 @@ use crate::wait;
 
 /// Longest wait of one chapter: rollouts on simulated nodes take seconds.
 const CHAPTER: Duration = Duration::from_mins(2);
+
+/// Longest wait for generated policies: they need a single write each.
+const NETWORK: Duration = Duration::from_secs(15);
 
 pub(super) async fn tell(
     cluster: &Cluster,
@@ -55,6 +58,11 @@ pub(super) async fn tell(
     ));
     if apps.is_shop && quarantined == 0 {
         bail!("the image resizer should have broken and been put back");
+    }
+
+    if let Some(waiting) = all.iter().find(|r| reason(r) == "AwaitingApproval") {
+        voice.chapter("A person decides");
+        approve(cluster, client, waiting, &mut story, voice).await?;
     }
 
     voice.chapter("The network");
@@ -128,17 +136,7 @@ async fn preview(cluster: &Cluster, apps: &Apps, voice: &Voice) -> Result<()> {
         voice.say(&format!(
             "$ ironside plan -n {namespace} --brief      # without --brief: every field, every risk, and why"
         ));
-        let output = tokio::process::Command::new(workspace_program("ironside")?)
-            .args(["plan", "-n", namespace, "--brief"])
-            .env("KUBECONFIG", cluster.kubeconfig())
-            .output()
-            .await
-            .context("run ironside plan")?;
-        // Exit code 1 says that there is something to repair.
-        if output.status.code() == Some(2) {
-            bail!("ironside plan: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        voice.quote(&String::from_utf8_lossy(&output.stdout));
+        voice.quote(&ironside(cluster, &["plan", "-n", namespace, "--brief"]).await?);
     }
     Ok(())
 }
@@ -155,6 +153,68 @@ async fn enforce(cluster: &Cluster, apps: &Apps) -> Result<()> {
     Ok(())
 }
 
+/// What is riskier than the policy allows waits for somebody who has read the plan.
+async fn approve(
+    cluster: &Cluster,
+    client: &Client,
+    waiting: &HardeningRemediation,
+    story: &mut Story,
+    voice: &Voice,
+) -> Result<()> {
+    let namespace = waiting.namespace().unwrap_or_default();
+    let target = format!(
+        "{}/{}",
+        waiting.spec.target.kind.to_lowercase(),
+        waiting.spec.target.name
+    );
+    let plan = waiting
+        .status
+        .as_ref()
+        .and_then(|status| status.plan.as_ref())
+        .context("a waiting repair has a plan")?;
+    let hash = plan.hash.get(..12).context("a plan has a hash")?;
+    for reason in &plan.risk_reasons {
+        voice.say(&format!("{target}: {reason}"));
+    }
+    voice.say(&format!(
+        "$ ironside approve -n {namespace} {target} --plan {hash} --reason 'read it'"
+    ));
+    let arguments = [
+        "approve", "-n", &namespace, &target, "--plan", hash, "--reason", "read it",
+    ];
+    voice.quote(&ironside(cluster, &arguments).await?);
+    let name = waiting.name_any();
+    let decided = |all: &[HardeningRemediation]| {
+        let it = all
+            .iter()
+            .find(|r| r.name_any() == name && r.namespace() == waiting.namespace());
+        it.is_some_and(|r| is_at_rest(r) && reason(r) != "AwaitingApproval")
+    };
+    story
+        .until(client, voice, CHAPTER, "the approved repair has come to rest", decided)
+        .await
+        .map(drop)
+}
+
+/// Runs the command line against the demo's cluster and returns what it printed.
+async fn ironside(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
+    let output = tokio::process::Command::new(workspace_program("ironside")?)
+        .args(arguments)
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .output()
+        .await
+        .context("run ironside")?;
+    // Exit code 1 says that there is something to repair.
+    if output.status.code() == Some(2) {
+        bail!(
+            "ironside {}: {}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 async fn set(cluster: &Cluster, namespace: &str, patch: &str) -> Result<()> {
     cluster
         .kubectl()?
@@ -167,7 +227,7 @@ async fn network(cluster: &Cluster, client: &Client, apps: &Apps, voice: &Voice)
     for namespace in &apps.namespaces {
         let api: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
         let ours = ListParams::default().labels("app.kubernetes.io/managed-by=ironside");
-        let policies = wait::until("the namespace has its policies", async || {
+        let policies = wait::until_within(NETWORK, "the namespace has its policies", async || {
             let list = api.list(&ours).await?.items;
             if list.is_empty() {
                 bail!("none yet");
@@ -219,8 +279,7 @@ async fn drift(cluster: &Cluster, client: &Client, story: &mut Story, voice: &Vo
         .kubectl()?
         .run(&["patch", "deployment", "web", "-n", "shop", "-p", patch])
         .await?;
-    let is_web =
-        |r: &ironside_crds::HardeningRemediation| r.spec.target.name == "web" && r.spec.target.kind == "Deployment";
+    let is_web = |r: &HardeningRemediation| r.spec.target.name == "web" && r.spec.target.kind == "Deployment";
     story
         .until(client, voice, CHAPTER, "the drift is answered", |all| {
             all.iter().any(|r| is_web(r) && phase(r) == ironside_crds::Phase::Held)

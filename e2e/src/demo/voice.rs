@@ -9,6 +9,8 @@ pub(super) struct Voice {
     colour: bool,
 }
 
+// Every way of speaking is a method, whether it paints or not.
+#[allow(clippy::unused_self)]
 impl Voice {
     pub(super) fn new(began: Instant) -> Self {
         let colour = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
