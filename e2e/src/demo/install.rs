@@ -15,6 +15,7 @@ use super::voice::Voice;
 use crate::binaries::workspace_program;
 use crate::cluster::Cluster;
 use crate::controlplane::ports;
+use crate::operator::Metrics;
 use crate::pki::write_kubeconfig;
 use crate::wait;
 
@@ -34,6 +35,18 @@ impl Installed {
     /// Address of the metrics page.
     pub(super) fn metrics(&self) -> &str {
         &self.metrics
+    }
+
+    /// What the operator's metrics say now.
+    pub(super) async fn scrape(&self) -> Result<Metrics> {
+        let mut config = kube::Config::new(self.metrics.trim_end_matches("/metrics").parse()?);
+        config.default_retry = false;
+        let request = http::Request::get("/metrics").body(Vec::new())?;
+        let text = Client::try_from(config)?
+            .request_text(request)
+            .await
+            .context("read the metrics")?;
+        Metrics::parse(&text)
     }
 
     /// Ends the operator as a kubelet would (SIGTERM first).
@@ -61,7 +74,7 @@ impl Drop for Installed {
 }
 
 /// Applies `config/` and starts the operator.
-pub(super) async fn install(cluster: &Cluster, client: &Client, voice: &Voice) -> Result<Installed> {
+pub(super) async fn install(cluster: &Cluster, voice: &Voice) -> Result<Installed> {
     let kubectl = cluster.kubectl()?;
     let overlay = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../config/overlays/remediate");
     let overlay = overlay.canonicalize().context("config/overlays/remediate")?;
@@ -92,7 +105,6 @@ pub(super) async fn install(cluster: &Cluster, client: &Client, voice: &Voice) -
     let log = description.logs.join("ironside-operator.log");
     let operator = start(&kubeconfig, &log)?;
     voice.say("The install's pods are simulated like all others; the operator itself runs as a process with that account's token.");
-    let _ = client;
     ready(operator, log).await
 }
 
@@ -120,23 +132,15 @@ fn start(kubeconfig: &Path, log: &Path) -> Result<(Child, String)> {
 
 async fn ready((mut operator, address): (Child, String), log: PathBuf) -> Result<Installed> {
     let mut ended = None;
+    let mut config = kube::Config::new(format!("http://{address}").parse()?);
+    config.default_retry = false;
+    let probe = Client::try_from(config)?;
     let readiness = wait::until("the operator to be ready", async || {
         if let Some(status) = operator.try_wait()? {
             ended = Some(status);
         }
-        let stream = tokio::net::TcpStream::connect(&address).await?;
-        let io = hyper_util::rt::TokioIo::new(stream);
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await?;
-        tokio::spawn(connection);
-        let request = http::Request::get("/readyz")
-            .header("host", &address)
-            .body(http_body_util::Empty::<&[u8]>::new())?;
-        let answer = sender.send_request(request).await?;
-        if answer.status().is_success() {
-            Ok(())
-        } else {
-            bail!("/readyz says {}", answer.status())
-        }
+        let request = http::Request::get("/readyz").body(Vec::new())?;
+        probe.request_text(request).await.map(drop).context("/readyz")
     })
     .await;
     if let Some(status) = ended {

@@ -47,7 +47,7 @@ pub async fn run(choices: Choices) -> Result<()> {
     let apps = apps::apply(&cluster, &client, choices.apps.as_deref(), &voice).await?;
 
     voice.chapter("Ironside, installed from config/");
-    let installed = install::install(&cluster, &client, &voice).await?;
+    let installed = install::install(&cluster, &voice).await?;
 
     let told = chapters::tell(&cluster, &client, &apps, &installed, &voice).await;
     if told.is_err() {
