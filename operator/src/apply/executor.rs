@@ -135,7 +135,9 @@ impl Executor {
     /// Looks at every target that is due.
     fn work(&mut self) {
         let view = self.context.views.latest();
-        let leader = self.context.leadership.term().map(|term| term.epoch);
+        // Half a view says that things are gone which were only not read yet.
+        let term = self.context.leadership.term().filter(|_| view.complete);
+        let leader = term.map(|term| term.epoch);
         if leader != self.term {
             self.term = leader;
             self.forget();
@@ -143,7 +145,7 @@ impl Executor {
                 self.begin(&view);
             }
         }
-        if leader.is_none() || !view.complete {
+        if leader.is_none() {
             return;
         }
         let now = now();
