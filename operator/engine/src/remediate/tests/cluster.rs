@@ -84,6 +84,15 @@ impl Cluster {
         cluster
     }
 
+    /// The pods that run now crash, hardened or not.
+    pub(super) fn break_pods(&mut self) {
+        self.image = Image::Crashes;
+        for pod in &mut self.pods {
+            pod.hardened = true;
+        }
+        self.control();
+    }
+
     /// Time passes, in small steps, and everybody does their work.
     pub(super) fn pass(&mut self, seconds: i64) {
         let mut left = seconds;
@@ -264,6 +273,11 @@ impl Cluster {
 
     /// What a process sees that has caught up.
     pub(super) fn snapshot(&self) -> Snapshot {
+        self.snapshot_with([])
+    }
+
+    /// The same with other objects beside it.
+    pub(super) fn snapshot_with(&self, others: impl IntoIterator<Item = (Kind, Value)>) -> Snapshot {
         let mut objects = vec![decode(Kind::Deployment, self.deployment.clone())];
         let owner = |kind: &str, name: &str, uid: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true}]);
         for set in &self.sets {
@@ -281,6 +295,7 @@ impl Cluster {
                 "status": self.pod_status(pod),
             })));
         }
+        objects.extend(others.into_iter().map(|(kind, object)| decode(kind, object)));
         Snapshot::of(objects)
     }
 

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod finishing;
+mod gates;
 mod interleavings;
 mod process;
 mod scene;
