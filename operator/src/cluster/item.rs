@@ -73,7 +73,22 @@ fn object(kind: Kind, text: &str) -> Result<Object, String> {
         return Ok(pod);
     }
     let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    Object::decode(kind, value).map_err(|error| error.to_string())
+    let mut object = Object::decode(kind, value).map_err(|error| error.to_string())?;
+    forget_writers(&mut object);
+    Ok(object)
+}
+
+/// Field ownership is half of an object's bytes. It is read of what may be repaired, and of Namespaces and NetworkPolicies; nobody asks who wrote a Service.
+fn forget_writers(object: &mut Object) {
+    let meta = match object {
+        Object::ServiceAccount(object) => &mut object.metadata,
+        Object::Service(object) => &mut object.metadata,
+        Object::Ingress(object) => &mut object.metadata,
+        Object::PodDisruptionBudget(object) => &mut object.metadata,
+        Object::ResourceQuota(object) => &mut object.metadata,
+        _ => return,
+    };
+    meta.managed_fields = Vec::new();
 }
 
 /// Most objects of a cluster are pods that a controller made from its template. Their spec is judged through the template, so it need not be read; decoding

@@ -180,12 +180,14 @@ impl Task {
     async fn run(self) {
         let mut patience = Patience::new(self.watch.source);
         let mut position: Option<String> = None;
+        let mut expired = false;
         loop {
             let end = match position.take() {
                 None => match self.list().await {
                     Ok(version) => {
                         patience.reset();
                         position = Some(version);
+                        expired = false;
                         continue;
                     }
                     Err(end) => end,
@@ -201,7 +203,13 @@ impl Task {
             };
             match end {
                 End::Closed => return,
-                End::Expired => tracing::debug!(source = %self.watch.source, "resource version expired, listing anew"),
+                End::Expired => {
+                    tracing::debug!(source = %self.watch.source, "resource version expired, listing anew");
+                    // A list so slow that its own pages expire must not become a storm of lists.
+                    if std::mem::replace(&mut expired, true) {
+                        tokio::time::sleep(patience.next(&Failure::expired())).await;
+                    }
+                }
                 End::Failed(failure) => {
                     if self.report(&failure).await.is_err() {
                         return;
@@ -367,6 +375,13 @@ impl End {
 }
 
 impl Failure {
+    fn expired() -> Self {
+        Self {
+            trouble: Trouble::Failed,
+            message: "the resource version expired".to_owned(),
+        }
+    }
+
     fn silence() -> Self {
         Self {
             trouble: Trouble::Failed,

@@ -1,12 +1,14 @@
 //! The one metric that could grow without bound: findings by policy, control and namespace. Kept below a cap by folding namespaces together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ironside_engine::controls::{self, ControlId};
+use ironside_engine::evaluate::Counts;
 use ironside_engine::policy::PolicyId;
 
-use super::family::{Definition, Family, sample};
-use crate::reconcile::{Counts, Results};
+use super::family::{Definition, Family};
+use crate::reconcile::Results;
+use crate::reconcile::results::{Tallies, by_result};
 
 /// Objects by result.
 pub const FINDINGS: Definition = Definition {
@@ -21,37 +23,28 @@ pub const MOST_SERIES: usize = 2000;
 /// Where namespaces are summed up that did not fit. No Namespace can have this name.
 const OTHER: &str = "_other";
 
-type Sum = BTreeMap<(PolicyId, ControlId), Counts>;
-
 /// The series, and how many there would have been beyond the cap.
 pub fn findings(results: &Results, name: impl Fn(&PolicyId) -> String, most: usize) -> (Family, u64) {
     let named = named_namespaces(results, most);
-    let mut other = Sum::new();
+    let mut other = Tallies::new();
     let mut series = Vec::new();
-    let mut folded = 0;
+    let mut dropped = 0;
     for (namespace, of_namespace) in results.namespaces() {
-        if named.contains(&**namespace) {
-            let tally = of_namespace.tally.iter();
-            series.extend(tally.map(|((policy, control), counts)| (policy.clone(), *control, &**namespace, *counts)));
-            continue;
-        }
-        for ((policy, control), counts) in &of_namespace.tally {
-            folded += results_in(counts);
-            let sum = other.entry((policy.clone(), *control)).or_default();
-            *sum = sum.plus(*counts);
+        for (key, line) in &of_namespace.tallies {
+            if named.contains(&**namespace) {
+                series.push((key.clone(), &**namespace, line.counts));
+            } else {
+                dropped += results_in(line.counts) as u64;
+                other.entry(key.clone()).or_default().add(*line);
+            }
         }
     }
-    series.extend(
-        other
-            .into_iter()
-            .map(|((policy, control), counts)| (policy, control, OTHER, counts)),
-    );
+    series.extend(other.into_iter().map(|(key, line)| (key, OTHER, line.counts)));
     let mut family = Family::of(&FINDINGS);
     let mut written = 0;
-    let mut dropped = folded;
-    for (policy, control, namespace, counts) in series {
+    for ((policy, control), namespace, counts) in series {
         let severity = controls::find(control.as_str()).map_or("", |control| control.severity.as_str());
-        for (result, count) in counts.by_result().into_iter().filter(|(_, count)| *count > 0) {
+        for (result, count) in by_result(counts).into_iter().filter(|(_, count)| *count > 0) {
             // Even the sums can be too many: policies times controls.
             if written == most {
                 dropped += 1;
@@ -59,7 +52,7 @@ pub fn findings(results: &Results, name: impl Fn(&PolicyId) -> String, most: usi
             }
             family.add(
                 [&name(&policy), control.as_str(), severity, namespace, result],
-                sample(count),
+                f64::from(count),
             );
             written += 1;
         }
@@ -72,13 +65,9 @@ fn named_namespaces(results: &Results, most: usize) -> BTreeSet<&str> {
     let mut sizes: Vec<(u64, usize, &str)> = results
         .namespaces()
         .map(|(namespace, results)| {
-            let failed = results.tally.values().map(|counts| counts.failed).sum();
-            let size = results
-                .tally
-                .values()
-                .map(|counts| usize::try_from(results_in(counts)).unwrap_or(5))
-                .sum();
-            (failed, size, &**namespace)
+            let lines = results.tallies.values();
+            let failed = lines.clone().map(|line| u64::from(line.counts.failed)).sum();
+            (failed, lines.map(|line| results_in(line.counts)).sum(), &**namespace)
         })
         .collect();
     let all: usize = sizes.iter().map(|(_, size, _)| size).sum();
@@ -87,7 +76,7 @@ fn named_namespaces(results: &Results, most: usize) -> BTreeSet<&str> {
     }
     let keys: BTreeSet<&(PolicyId, ControlId)> = results
         .namespaces()
-        .flat_map(|(_, results)| results.tally.keys())
+        .flat_map(|(_, results)| results.tallies.keys())
         .collect();
     let mut room = most.saturating_sub(keys.len() * 5);
     sizes.sort_by(|(a, _, x), (b, _, y)| b.cmp(a).then(x.cmp(y)));
@@ -105,8 +94,8 @@ fn named_namespaces(results: &Results, most: usize) -> BTreeSet<&str> {
         .collect()
 }
 
-fn results_in(counts: &Counts) -> u64 {
-    counts.by_result().iter().filter(|(_, count)| *count > 0).count() as u64
+fn results_in(counts: Counts) -> usize {
+    by_result(counts).iter().filter(|(_, count)| *count > 0).count()
 }
 
 #[cfg(test)]

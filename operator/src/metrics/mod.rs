@@ -7,6 +7,7 @@
 pub mod family;
 pub mod findings;
 pub mod happenings;
+pub mod process;
 pub mod state;
 
 use std::sync::Arc;

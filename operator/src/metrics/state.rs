@@ -16,9 +16,11 @@ use tokio::sync::watch;
 use super::family::{Definition, Family, sample};
 use super::findings::{FINDINGS, MOST_SERIES, findings};
 use super::happenings::Happenings;
+use super::process;
 use crate::cluster::permissions::Missing;
 use crate::cluster::requests::Requests;
 use crate::cluster::{Leadership, Standing, Watches};
+use crate::reconcile::results::by_result;
 use crate::reconcile::score::Dimension;
 use crate::reconcile::{View, Views};
 use crate::report::facts::target_of;
@@ -130,7 +132,7 @@ const PERMISSION_DENIED: Definition = Definition {
 };
 
 /// Every definition of this module.
-pub const DEFINITIONS: [&Definition; 22] = [
+pub const DEFINITIONS: [&Definition; 25] = [
     &BUILD_INFO,
     &LEADER,
     &POLICY_INFO,
@@ -153,6 +155,9 @@ pub const DEFINITIONS: [&Definition; 22] = [
     &WATCH_STANDING,
     &API_REQUESTS,
     &PERMISSION_DENIED,
+    &process::RESIDENT,
+    &process::CPU,
+    &process::FILES,
 ];
 
 /// An exception that ends within this time is about to expire.
@@ -190,6 +195,7 @@ impl Collector for State {
         let view = self.views.latest();
         let now = Timestamp::now();
         let mut families = vec![build_info(), Family::single(&LEADER, flag(self.leadership.leads()))];
+        families.extend(process::families());
         families.extend(self.watches());
         families.push(self.requests());
         families.push(self.permissions(&view));
@@ -325,7 +331,7 @@ fn seconds(time: Timestamp) -> f64 {
 }
 
 fn policies(view: &View) -> Vec<Family> {
-    let scores = view.scores();
+    let cards = view.scorecards();
     let mut info = Family::of(&POLICY_INFO);
     let mut condition = Family::of(&POLICY_CONDITION);
     let mut score = Family::of(&SCORE);
@@ -340,17 +346,21 @@ fn policies(view: &View) -> Vec<Family> {
                 condition.add([&label, &known.type_, name], flag(known.status == status));
             }
         }
-        let Some(of_policy) = scores.get(id) else { continue };
-        if let Some(ratio) = of_policy.ratio() {
+        let Some(card) = cards.get(id) else { continue };
+        let of_policy = card.score();
+        if let Some(ratio) = of_policy.score_ratio() {
             score.add([&label], ratio);
         }
         if let Some(ratio) = of_policy.coverage_ratio() {
             coverage.add([&label], ratio);
         }
-        for dimension in dimensions() {
-            for (result, count) in of_policy.results(Some(dimension)) {
-                let (name, value) = dimension.labels();
-                controls.add([&label, name, value, result.as_str()], f64::from(count));
+        for set in dimensions() {
+            let (name, value) = set.labels();
+            for (result, count) in by_result(card.controls_in(set))
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+            {
+                controls.add([&label, name, value, result], f64::from(count));
             }
         }
     }
@@ -503,7 +513,10 @@ mod tests {
     #[test]
     fn names_and_labels_follow_the_conventions() {
         for definition in DEFINITIONS {
-            assert!(definition.name.starts_with("ironside_"), "{}", definition.name);
+            let prefixed = ["ironside_", "process_"]
+                .iter()
+                .any(|prefix| definition.name.starts_with(prefix));
+            assert!(prefixed, "{}", definition.name);
             assert!(definition.help.ends_with('.'), "{}", definition.name);
             for label in definition.labels {
                 let renamed_by_prometheus = [

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ironside_engine::controls::Verdict;
+use ironside_engine::controls::{Gap, Responsibility, Verdict};
 use ironside_engine::evaluate::{Evaluation, Evaluator, Finding};
 use ironside_engine::model::ObjectRef;
 use ironside_engine::plan::{Plan, plan};
@@ -44,7 +44,16 @@ impl Bench {
                 panicked: false,
             };
         }
-        let evaluation = evaluator.evaluate(&self.world, &self.policies, &self.exceptions, target, self.now);
+        let evaluated = catch_unwind(AssertUnwindSafe(|| {
+            evaluator.evaluate(&self.world, &self.policies, &self.exceptions, target, self.now)
+        }));
+        let Ok(evaluation) = evaluated else {
+            tracing::error!(%target, "judging panicked; this is a bug, the object counts as unknown");
+            return Judged {
+                outcome: Some(Arc::new(Outcome::hidden(target, panicked_gap()))),
+                panicked: true,
+            };
+        };
         if evaluation.findings.is_empty() && evaluation.gaps.is_empty() {
             return Judged {
                 outcome: None,
@@ -79,6 +88,14 @@ impl Bench {
 
     fn limits(&self, target: &ObjectRef) -> Arc<Limits> {
         Arc::new(self.policies.about(&self.world, target).limits())
+    }
+}
+
+fn panicked_gap() -> Gap {
+    Gap {
+        reason: "CheckPanicked",
+        message: "judging this object failed inside Ironside; please report it".to_owned(),
+        responsibility: Responsibility::SelfManaged,
     }
 }
 

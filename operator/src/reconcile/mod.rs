@@ -22,8 +22,8 @@ pub mod writer;
 
 pub use declared::{Declared, Exception, Policy};
 pub use feed::{Dirty, Feed, Subscription, Views};
-pub use results::{Counts, Outcome, Results, Tally};
-pub use score::Score;
+pub use results::{Outcome, Results};
+pub use score::Scorecard;
 pub use standings::Standings;
 pub use view::View;
 pub use writer::Writer;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ironside_engine::controls::{ControlId, Verdict};
-use ironside_engine::evaluate::{Evaluation, Finding};
+use ironside_engine::controls::{ControlId, Gap};
+use ironside_engine::evaluate::{Counts, Evaluation, Finding, Line};
 use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::plan::Plan;
 use ironside_engine::policy::{Limits, Mode, PolicyId};
@@ -23,61 +23,40 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// Of an object that could not be judged at all.
+    pub fn hidden(target: &ObjectRef, gap: Gap) -> Self {
+        Self {
+            evaluation: Evaluation {
+                target: target.clone(),
+                findings: Vec::new(),
+                gaps: vec![gap],
+                owned_by: None,
+            },
+            mode: Mode::Disabled,
+            limits: Arc::default(),
+            plan: None,
+        }
+    }
+
     /// Failures that no exception accepts.
     pub fn failures(&self) -> impl Iterator<Item = &Finding> {
         self.evaluation.findings.iter().filter(|finding| finding.is_failure())
     }
 }
 
-/// Number of objects by result.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)] // The five results, by name.
-pub struct Counts {
-    pub passed: u64,
-    pub failed: u64,
-    pub not_applicable: u64,
-    pub unknown: u64,
-    pub excepted: u64,
+/// Each result with its name in metrics, in a fixed order.
+pub const fn by_result(counts: Counts) -> [(&'static str, u32); 5] {
+    [
+        ("Pass", counts.passed),
+        ("Fail", counts.failed),
+        ("Unknown", counts.unknown),
+        ("Excepted", counts.excepted),
+        ("NotApplicable", counts.not_applicable),
+    ]
 }
 
-impl Counts {
-    /// Counts one object.
-    pub const fn add(&mut self, verdict: Verdict, excepted: bool) {
-        match verdict {
-            Verdict::Fail if excepted => self.excepted += 1,
-            Verdict::Fail => self.failed += 1,
-            Verdict::Pass => self.passed += 1,
-            Verdict::Unknown => self.unknown += 1,
-            Verdict::NotApplicable => self.not_applicable += 1,
-        }
-    }
-
-    /// Both together.
-    #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
-        Self {
-            passed: self.passed + other.passed,
-            failed: self.failed + other.failed,
-            not_applicable: self.not_applicable + other.not_applicable,
-            unknown: self.unknown + other.unknown,
-            excepted: self.excepted + other.excepted,
-        }
-    }
-
-    /// Each result with its name in metrics, in a fixed order.
-    pub const fn by_result(self) -> [(&'static str, u64); 5] {
-        [
-            ("Pass", self.passed),
-            ("Fail", self.failed),
-            ("Unknown", self.unknown),
-            ("Excepted", self.excepted),
-            ("NotApplicable", self.not_applicable),
-        ]
-    }
-}
-
-/// Counts by policy and control.
-pub type Tally = BTreeMap<(PolicyId, ControlId), Counts>;
+/// Findings by policy and control, each policy by its own parameters.
+pub type Tallies = BTreeMap<(PolicyId, ControlId), Line>;
 
 /// What came of judging an object anew; `None` means that it is gone.
 pub type News = (ObjectRef, Option<Arc<Outcome>>);
@@ -88,7 +67,7 @@ pub struct NamespaceResults {
     /// By object.
     pub outcomes: BTreeMap<ObjectRef, Arc<Outcome>>,
     /// Counts of `outcomes`.
-    pub tally: Tally,
+    pub tallies: Tallies,
 }
 
 /// All results. Cheap to clone; a change copies one namespace.
@@ -113,13 +92,12 @@ impl Results {
         self.namespaces.values().flat_map(|namespace| namespace.outcomes.iter())
     }
 
-    /// Counts over all namespaces.
-    pub fn tally(&self) -> Tally {
-        let mut sum = Tally::new();
+    /// Findings over all namespaces.
+    pub fn tallies(&self) -> Tallies {
+        let mut sum = Tallies::new();
         for namespace in self.namespaces.values() {
-            for (key, counts) in &namespace.tally {
-                let of_key = sum.entry(key.clone()).or_default();
-                *of_key = of_key.plus(*counts);
+            for (key, line) in &namespace.tallies {
+                sum.entry(key.clone()).or_default().add(*line);
             }
         }
         sum
@@ -147,7 +125,7 @@ impl Results {
                     None => results.outcomes.remove(&target),
                 };
             }
-            results.tally = count(results.outcomes.values());
+            results.tallies = count(results.outcomes.values());
             if results.outcomes.is_empty() {
                 namespaces.remove(&name);
             }
@@ -164,24 +142,21 @@ fn shard_of(target: &ObjectRef) -> &str {
     }
 }
 
-fn count<'a>(outcomes: impl Iterator<Item = &'a Arc<Outcome>>) -> Tally {
-    let mut tally = Tally::new();
+fn count<'a>(outcomes: impl Iterator<Item = &'a Arc<Outcome>>) -> Tallies {
+    let mut tallies = Tallies::new();
     for finding in outcomes.flat_map(|outcome| &outcome.evaluation.findings) {
         for policy in &finding.policies {
-            let own = finding.dissent.iter().find(|(of, _)| of == policy);
-            let verdict = own.map_or(finding.verdict, |(_, verdict)| *verdict);
-            tally
-                .entry((policy.clone(), finding.control.id))
-                .or_default()
-                .add(verdict, finding.excepted.is_some());
+            let verdict = finding.verdict_for(policy).unwrap_or(finding.verdict);
+            let line = tallies.entry((policy.clone(), finding.control.id)).or_default();
+            line.count(finding, verdict);
         }
     }
-    tally
+    tallies
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use ironside_engine::controls::{self, Parameters};
+    use ironside_engine::controls::{self, Parameters, Verdict};
 
     use super::*;
 
@@ -228,7 +203,7 @@ pub(crate) mod tests {
         let before = results.clone();
         results.update([(web.clone(), Some(outcome(&web, "POD-009", &policy, Verdict::Pass)))]);
         results.update([(cart.clone(), None)]);
-        let counts = |results: &Results| *results.tally().values().next().unwrap();
+        let counts = |results: &Results| results.tallies().values().next().unwrap().counts;
         assert_eq!(
             (counts(&before).passed, counts(&before).failed),
             (1, 1),

@@ -9,7 +9,7 @@ use ironside_engine::policy::{ExceptionSet, PolicyId, PolicySet};
 use ironside_engine::world::Snapshot;
 use jiff::Timestamp;
 
-use super::{Declared, Results, Score, Standings};
+use super::{Declared, Results, Scorecard, Standings};
 
 /// An immutable view; all parts belong together.
 #[derive(Clone, Debug, Default)]
@@ -39,21 +39,20 @@ impl View {
             || self.policies.paused_by(&self.world, target, now).is_some()
     }
 
-    /// How each policy stands. A kind that cannot be read counts as one unknown for each control that judges it: what is not seen must not raise coverage.
-    pub fn scores(&self) -> BTreeMap<PolicyId, Score> {
-        let mut scores = Score::by_policy(&self.results.tally());
+    /// How each policy stands, those that judged nothing included: their controls are not applicable. A kind that cannot be read counts as one unknown for each control that judges it: what is not seen must not raise coverage.
+    pub fn scorecards(&self) -> BTreeMap<PolicyId, Scorecard> {
+        let mut cards = Scorecard::by_policy(&self.results.tallies());
         let hidden: BTreeSet<Kind> = self.standings.hidden_kinds().map(|(kind, ..)| kind).collect();
-        if hidden.is_empty() {
-            return scores;
-        }
         for policy in self.policies.policies().filter(|policy| !policy.suspend) {
-            let score = scores.entry(policy.id.clone()).or_default();
+            let card = cards.entry(policy.id.clone()).or_default();
             for control in policy.ballots.keys().filter_map(|id| find(id.as_str())) {
-                let count = hidden.iter().filter(|kind| judges(control, **kind)).count() as u64;
-                score.controls.entry(control.id).or_default().unknown += count;
+                let line = card.tally.entry(control.id).or_default();
+                for _ in hidden.iter().filter(|kind| judges(control, **kind)) {
+                    line.counts.unknown += 1;
+                }
             }
         }
-        scores
+        cards
     }
 }
 

@@ -282,7 +282,10 @@ impl Writer {
         let target = &after.evaluation.target;
         let by = actor.map_or_else(String::new, |manager| format!("; last written by {manager}"));
         tracing::info!(%target, controls = controls.join(", "), actor, "drift");
-        let uid = bench.world.workload(target).map(|workload| workload.meta.uid.clone());
+        let uid = match target.kind {
+            Kind::Namespace => bench.world.namespace(&target.name).map(|it| it.metadata.uid.clone()),
+            _ => bench.world.workload(target).map(|it| it.meta.uid.clone()),
+        };
         self.reporter.report(Event {
             reason: EventReason::DriftDetected,
             regarding: event::reference(target, uid.as_deref().unwrap_or_default()),
@@ -492,7 +495,16 @@ mod tests {
         let mut scene = scene();
         let now = Timestamp::UNIX_EPOCH;
         scene.writer.step([web(false)], now);
-        let coverage = |views: &Views| views.latest().scores().values().next().unwrap().coverage_percent();
+        let coverage = |views: &Views| {
+            views
+                .latest()
+                .scorecards()
+                .values()
+                .next()
+                .unwrap()
+                .score()
+                .coverage_percent
+        };
         assert_eq!(coverage(&scene.views), Some(100));
         let jobs = Source::Cluster(Kind::Job);
         scene

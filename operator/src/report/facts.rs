@@ -15,7 +15,7 @@ use super::stops::Stops;
 use crate::cluster::permissions::Missing;
 use crate::cluster::watch::Scope;
 use crate::cluster::{Source, Standing};
-use crate::reconcile::{Outcome, Policy, Score, View};
+use crate::reconcile::{Outcome, Policy, Scorecard, View};
 
 /// A watch that does not work for so long makes results stale. An API server that restarts is back before.
 const STALE: SignedDuration = SignedDuration::from_secs(120);
@@ -29,7 +29,7 @@ pub struct Overview<'a> {
     missing: &'a Missing,
     stops: &'a Stops,
     now: Timestamp,
-    scores: BTreeMap<PolicyId, Score>,
+    cards: BTreeMap<PolicyId, Scorecard>,
     remediations: BTreeMap<PolicyId, RemediationCounts>,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Overview<'a> {
             missing,
             stops,
             now,
-            scores: view.scores(),
+            cards: view.scorecards(),
             remediations: remediations(view),
         }
     }
@@ -49,14 +49,18 @@ impl<'a> Overview<'a> {
     /// The status of a policy as it should be now.
     pub fn status(&self, policy: &Policy, now: Timestamp) -> PolicyStatus {
         let id = policy.id();
-        let empty = Score::default();
+        let score = self
+            .view
+            .judged_at
+            .map(|_| self.cards.get(&id).cloned().unwrap_or_default().score());
         let missing_permissions = self.missing_permissions(&id);
         let stale = self.stale(&id);
         let exempt = self.view.policies.exempt_namespaces(&id, &self.view.world);
         let facts = Facts {
             policy,
             problems: self.view.policies.problems(&id),
-            score: self.view.judged_at.map(|_| self.scores.get(&id).unwrap_or(&empty)),
+            failing: self.cards.get(&id).map(failing).unwrap_or_default(),
+            score,
             missing_permissions: &missing_permissions,
             stale: &stale,
             approval_guarded: self.view.declared.approval_guarded(),
@@ -119,6 +123,12 @@ impl<'a> Overview<'a> {
             .map(|policy| kinds_of(policy.ballots.keys()))
             .unwrap_or_default()
     }
+}
+
+/// Ids of the controls that some object fails.
+fn failing(card: &Scorecard) -> BTreeSet<String> {
+    let failing = card.tally.iter().filter(|(_, line)| line.counts.failed > 0);
+    failing.map(|(id, _)| id.to_string()).collect()
 }
 
 /// The kinds that controls read: those they judge, and those they look up.

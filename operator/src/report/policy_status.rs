@@ -1,6 +1,6 @@
 //! The status of a policy: a pure function of what is known.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ironside_crds::conditions::{Observed, reasons, set, types};
 use ironside_crds::policy::{
@@ -9,12 +9,12 @@ use ironside_crds::policy::{
 };
 use ironside_crds::{ConditionStatus, PolicyStatus};
 use ironside_engine::controls::{Component, Threat};
+use ironside_engine::evaluate::{Counts, Score, Share, Tally};
 use ironside_engine::policy::{Pause, Problem};
 use jiff::Timestamp;
 
 use super::stops::Stop;
-use crate::reconcile::score::{ControlResult, Dimension};
-use crate::reconcile::{Policy, Score};
+use crate::reconcile::Policy;
 
 /// Ids of failing controls that a message names; more would make it unreadable.
 const NAMED: usize = 12;
@@ -27,7 +27,9 @@ pub struct Facts<'a> {
     /// What is wrong with its spec.
     pub problems: &'a [Problem],
     /// How it stands; `None` while not everything was looked at once.
-    pub score: Option<&'a Score>,
+    pub score: Option<Score>,
+    /// Ids of the controls that some object fails.
+    pub failing: BTreeSet<String>,
     /// What may not be read or written although its controls need it, in words, sorted.
     pub missing_permissions: &'a BTreeSet<String>,
     /// What is not up to date although its controls need it, in words, sorted.
@@ -64,19 +66,28 @@ pub fn policy_status(facts: &Facts<'_>, now: Timestamp) -> PolicyStatus {
     for observed in conditions_of(facts) {
         set(&mut conditions, observed, generation, now.into());
     }
-    let empty = Score::default();
-    let score = facts.score.unwrap_or(&empty);
+    let score = facts.score.clone().unwrap_or_else(|| Score::of(&Tally::new()));
+    let Counts {
+        passed,
+        failed,
+        not_applicable,
+        unknown,
+        excepted,
+    } = score.controls;
     PolicyStatus {
         observed_generation: generation,
         conditions,
-        score_percent: score.percent(),
-        coverage_percent: score.coverage_percent(),
-        controls: counts(score),
-        components: Component::ALL
-            .iter()
-            .map(|component| of_component(score, *component))
-            .collect(),
-        threats: Threat::ALL.iter().map(|threat| of_threat(score, *threat)).collect(),
+        score_percent: score.score_percent,
+        coverage_percent: score.coverage_percent,
+        controls: ControlCounts {
+            passed,
+            failed,
+            not_applicable,
+            unknown,
+            excepted,
+        },
+        components: score.components.iter().map(of_component).collect(),
+        threats: score.threats.iter().map(of_threat).collect(),
         remediations: facts.remediations,
         exempt_namespaces: facts.exempt_namespaces.clone(),
     }
@@ -213,22 +224,16 @@ fn compliant(facts: &Facts<'_>) -> Observed {
         reason: reasons::INCOMPLETE,
         message: message.to_owned(),
     };
-    let Some(score) = facts.score else {
+    let Some(score) = &facts.score else {
         return unknown("the cluster has not been read yet");
     };
-    let failing: BTreeSet<String> = score
-        .controls
-        .iter()
-        .filter(|(_, counts)| counts.failed > 0)
-        .map(|(id, _)| id.to_string())
-        .collect();
-    let total = score.total();
-    if !failing.is_empty() {
+    let total = score.findings;
+    if !facts.failing.is_empty() {
         observed(
             types::COMPLIANT,
             false,
             reasons::CONTROLS_FAILED,
-            format!("failing: {}", list(&failing)),
+            format!("failing: {}", list(&facts.failing)),
         )
     } else if total.unknown > 0 {
         unknown("nothing fails, but not everything could be looked at")
@@ -314,20 +319,7 @@ fn list(items: &BTreeSet<String>) -> String {
     format!("{}{rest}", named.join(", "))
 }
 
-fn counts(score: &Score) -> ControlCounts {
-    let results = score.results(None);
-    let of = |result| results.get(&result).copied().unwrap_or_default();
-    ControlCounts {
-        passed: of(ControlResult::Passed),
-        failed: of(ControlResult::Failed),
-        not_applicable: of(ControlResult::NotApplicable),
-        unknown: of(ControlResult::Unknown),
-        excepted: of(ControlResult::Excepted),
-    }
-}
-
-fn of_component(score: &Score, component: Component) -> ComponentStatus {
-    let [passed, failed, unknown] = three(&score.results(Some(Dimension::Component(component))));
+fn of_component((component, share): &(Component, Share)) -> ComponentStatus {
     ComponentStatus {
         name: match component {
             Component::KubeApiserver => WireComponent::KubeApiserver,
@@ -341,30 +333,28 @@ fn of_component(score: &Score, component: Component) -> ComponentStatus {
             Component::ClusterDns => WireComponent::ClusterDns,
             Component::Workloads => WireComponent::Workloads,
         },
-        passed,
-        failed,
-        unknown,
-        responsibility: Responsibility::Owner,
+        passed: share.passed,
+        failed: share.failed,
+        unknown: share.unknown,
+        responsibility: if share.provider {
+            Responsibility::Provider
+        } else {
+            Responsibility::Owner
+        },
     }
 }
 
-fn of_threat(score: &Score, threat: Threat) -> ThreatStatus {
-    let [passed, failed, unknown] = three(&score.results(Some(Dimension::Threat(threat))));
+fn of_threat((threat, share): &(Threat, Share)) -> ThreatStatus {
     ThreatStatus {
         name: match threat {
             Threat::SupplyChain => WireThreat::SupplyChain,
             Threat::MaliciousActor => WireThreat::MaliciousActor,
             Threat::InsiderThreat => WireThreat::InsiderThreat,
         },
-        passed,
-        failed,
-        unknown,
+        passed: share.passed,
+        failed: share.failed,
+        unknown: share.unknown,
     }
-}
-
-fn three(results: &BTreeMap<ControlResult, u32>) -> [u32; 3] {
-    [ControlResult::Passed, ControlResult::Failed, ControlResult::Unknown]
-        .map(|result| results.get(&result).copied().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -372,9 +362,9 @@ mod tests {
     use ironside_crds::conditions::get;
     use ironside_crds::{HardeningPolicy, HardeningPolicySpec};
     use ironside_engine::controls::ControlId;
+    use ironside_engine::evaluate::Line;
 
     use super::*;
-    use crate::reconcile::Counts;
 
     fn policy() -> Policy {
         let mut policy = HardeningPolicy::new("team", HardeningPolicySpec::default());
@@ -383,24 +373,30 @@ mod tests {
         Policy::Namespaced(Box::new(policy))
     }
 
-    fn score(passed: u64, failed: u64, unknown: u64) -> Score {
+    fn score(passed: u32, failed: u32, unknown: u32) -> Score {
         let counts = Counts {
             passed,
             failed,
             unknown,
             ..Counts::default()
         };
-        Score {
-            controls: BTreeMap::from([(ControlId::new("POD-009"), counts)]),
-        }
+        Score::of(&Tally::from([(
+            ControlId::new("POD-009"),
+            Line { counts, provider: 0 },
+        )]))
     }
 
-    fn status(problems: &[Problem], score: Option<&Score>) -> PolicyStatus {
+    fn status(problems: &[Problem], score: Option<Score>) -> PolicyStatus {
         let policy = policy();
         let none = BTreeSet::new();
         let facts = Facts {
             policy: &policy,
             problems,
+            failing: score
+                .iter()
+                .filter(|score| score.findings.failed > 0)
+                .map(|_| "POD-009".to_owned())
+                .collect(),
             score,
             missing_permissions: &none,
             stale: &none,
@@ -420,7 +416,7 @@ mod tests {
 
     #[test]
     fn failures_make_a_policy_not_compliant_but_ready() {
-        let status = status(&[], Some(&score(1, 1, 0)));
+        let status = status(&[], Some(score(1, 1, 0)));
         assert_eq!(says(&status, "Ready"), (ConditionStatus::True, "Reconciled".to_owned()));
         assert_eq!(
             says(&status, "Compliant"),
@@ -441,15 +437,15 @@ mod tests {
     #[test]
     fn nothing_judged_is_not_a_pass() {
         assert_eq!(
-            says(&status(&[], Some(&Score::default())), "Compliant").0,
+            says(&status(&[], Some(Score::of(&Tally::new()))), "Compliant").0,
             ConditionStatus::Unknown
         );
         assert_eq!(
-            says(&status(&[], Some(&score(5, 0, 1))), "Compliant").0,
+            says(&status(&[], Some(score(5, 0, 1))), "Compliant").0,
             ConditionStatus::Unknown
         );
         assert_eq!(
-            says(&status(&[], Some(&score(5, 0, 0))), "Compliant").0,
+            says(&status(&[], Some(score(5, 0, 0))), "Compliant").0,
             ConditionStatus::True
         );
     }
@@ -469,10 +465,10 @@ mod tests {
             message: "never matches".to_owned(),
             reason,
         };
-        let stalled = status(&[problem(reasons::INVALID_SELECTOR)], Some(&score(1, 0, 0)));
+        let stalled = status(&[problem(reasons::INVALID_SELECTOR)], Some(score(1, 0, 0)));
         assert_eq!(says(&stalled, "Stalled").0, ConditionStatus::True);
         assert_eq!(says(&stalled, "Ready").0, ConditionStatus::False);
-        let resolved = status(&[problem(reasons::INVALID_PARAMETER)], Some(&score(1, 0, 0)));
+        let resolved = status(&[problem(reasons::INVALID_PARAMETER)], Some(score(1, 0, 0)));
         assert_eq!(says(&resolved, "Stalled").0, ConditionStatus::False);
         assert_eq!(says(&resolved, "Ready").0, ConditionStatus::True);
         assert_eq!(says(&resolved, "ControlsResolved").0, ConditionStatus::False);
@@ -480,8 +476,8 @@ mod tests {
 
     #[test]
     fn messages_carry_no_counters() {
-        let few = status(&[], Some(&score(1, 1, 0)));
-        let many = status(&[], Some(&score(900, 77, 5)));
+        let few = status(&[], Some(score(1, 1, 0)));
+        let many = status(&[], Some(score(900, 77, 5)));
         assert_eq!(few.conditions, many.conditions);
     }
 }

@@ -8,17 +8,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use ironside_crds::conditions::{get, reasons, types};
 use ironside_crds::{
-    ClusterHardeningException, ClusterHardeningPolicy, ExceptionStatus, HardeningException, HardeningPolicy,
-    PolicyStatus,
+    ClusterHardeningException, ClusterHardeningPolicy, Condition, ConditionStatus, ExceptionStatus, HardeningException,
+    HardeningPolicy, PolicyStatus,
 };
 use ironside_engine::policy::PolicyId;
 use jiff::Timestamp;
-use kube::Api;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::ObjectMeta;
+use kube::{Api, Resource as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::event::{Event, EventReason};
 use super::exception_status::exception_status;
 use super::facts::Overview;
 use super::patch::{WriteError, write_status};
@@ -61,6 +64,13 @@ struct Written<S> {
     at: Instant,
     failed: bool,
 }
+
+/// Conditions whose turning to False is an event.
+const TOLD: [(&str, EventReason); 3] = [
+    (types::CONTROLS_RESOLVED, EventReason::ControlUnknown),
+    (types::PERMISSIONS_GRANTED, EventReason::PermissionDenied),
+    (types::EFFECTIVE, EventReason::ExceptionExpired),
+];
 
 /// How soon a difference has to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +141,13 @@ impl StatusWriter {
                 Some(_) => {
                     let outcome = self.write_policy(policy, &desired).await;
                     next = next.min(self.note("policy", outcome.as_ref().err()));
+                    if outcome.is_ok() {
+                        self.tell(
+                            &policy_reference(policy),
+                            known.map(|known| &known.conditions),
+                            &desired.conditions,
+                        );
+                    }
                     let written = Written::of(policy.meta(), outcome, desired);
                     self.policies.insert(id.clone(), written);
                 }
@@ -167,6 +184,10 @@ impl StatusWriter {
                 Some(_) => {
                     let outcome = self.write_exception(exception, &desired).await;
                     next = next.min(self.note("exception", outcome.as_ref().err()));
+                    if outcome.is_ok() {
+                        let about = exception_reference(exception);
+                        self.tell(&about, known.map(|known| &known.conditions), &desired.conditions);
+                    }
                     let written = Written::of(exception.meta(), outcome, desired);
                     self.exceptions.insert(key, written);
                 }
@@ -232,6 +253,25 @@ impl StatusWriter {
         AFTER_FAILURE
     }
 
+    /// Events about conditions that turned and that somebody has to do something about.
+    fn tell(&self, about: &ObjectReference, before: Option<&Vec<Condition>>, now: &[Condition]) {
+        for (type_, reason) in TOLD {
+            let Some(condition) = get(now, type_).filter(|condition| condition.status == ConditionStatus::False) else {
+                continue;
+            };
+            let was = before.and_then(|before| get(before, type_));
+            let turned = was.is_none_or(|was| was.status != condition.status || was.reason != condition.reason);
+            if turned && (reason != EventReason::ExceptionExpired || condition.reason == reasons::EXPIRED) {
+                self.context.reporter.report(Event {
+                    reason,
+                    regarding: about.clone(),
+                    related: None,
+                    note: condition.message.clone(),
+                });
+            }
+        }
+    }
+
     fn forget(&mut self, view: &View) {
         self.policies.retain(|id, _| view.declared.policies.contains_key(id));
         self.exceptions
@@ -286,7 +326,7 @@ fn urgency_of_policy(known: Option<&PolicyStatus>, desired: &PolicyStatus) -> Ur
     if known == desired {
         return Urgency::None;
     }
-    let says = |status: &PolicyStatus| -> BTreeSet<(String, ironside_crds::ConditionStatus, String)> {
+    let says = |status: &PolicyStatus| -> BTreeSet<(String, ConditionStatus, String)> {
         let conditions = status.conditions.iter();
         conditions
             .map(|condition| (condition.type_.clone(), condition.status, condition.reason.clone()))
@@ -296,6 +336,20 @@ fn urgency_of_policy(known: Option<&PolicyStatus>, desired: &PolicyStatus) -> Ur
         Urgency::Urgent
     } else {
         Urgency::Counts
+    }
+}
+
+fn policy_reference(policy: &Policy) -> ObjectReference {
+    match policy {
+        Policy::Cluster(policy) => policy.object_ref(&()),
+        Policy::Namespaced(policy) => policy.object_ref(&()),
+    }
+}
+
+fn exception_reference(exception: &Exception) -> ObjectReference {
+    match exception {
+        Exception::Cluster(exception) => exception.object_ref(&()),
+        Exception::Namespaced(exception) => exception.object_ref(&()),
     }
 }
 

@@ -3,8 +3,10 @@
 use anyhow::{Result, ensure};
 use ironside_crds::ConditionStatus::{False, True};
 use ironside_crds::conditions::types;
+use ironside_e2e::cluster::Options;
 use ironside_e2e::operator::Start;
 use ironside_e2e::proxy::{Fault, Match, Proxy, Rule};
+use ironside_e2e::scenario::scenario_with;
 use ironside_e2e::workloads::Workload;
 use ironside_e2e::{scenario, wait};
 use serde_json::json;
@@ -87,6 +89,57 @@ async fn rights_that_repairs_need_are_asked_for_before_they_are_used() -> Result
         without.remove();
         until_status(test, "the right that was granted shows", |status| {
             says(status, types::PERMISSIONS_GRANTED, True, "Granted")
+        })
+        .await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn definitions_older_than_the_operator_are_named_and_the_right_ones_heal() -> Result<()> {
+    let options = Options {
+        workloads: false,
+        ..Options::default()
+    };
+    scenario_with(options, async |test| {
+        test.operator_namespace().await?;
+        let kubectl = test.cluster.kubectl()?;
+        let name = "hardeningpolicies.hardening.ironside.dev";
+        let old = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/threats";
+        let patch = json!([{ "op": "remove", "path": old }]).to_string();
+        kubectl
+            .run(&[
+                "patch",
+                "customresourcedefinition",
+                name,
+                "--type=json",
+                "--patch",
+                &patch,
+            ])
+            .await?;
+        apply(test, &[policy(&json!({}))]).await?;
+        let operator = Start::new(test).start().await?;
+        wait::until("the operator says that the definitions are old", async || {
+            let error = match operator.get("/readyz").await {
+                Ok(_) => anyhow::bail!("ready"),
+                Err(error) => format!("{error:?}"),
+            };
+            ensure!(error.contains("older than this operator"), "{error}");
+            Ok(())
+        })
+        .await?;
+        let definitions = ironside_e2e::install::repository()
+            .join("config/crd")
+            .display()
+            .to_string();
+        kubectl
+            .run(&["apply", "--server-side", "--force-conflicts", "-k", &definitions])
+            .await?;
+        operator.until_ready().await?;
+        until_status(test, "the whole status", |status| {
+            ensure!(status.threats.len() == 3, "{:?}", status.threats);
+            Ok(())
         })
         .await?;
         Ok(())

@@ -11,7 +11,7 @@ mod score;
 mod tests;
 
 pub use finding::{Evaluation, Finding};
-pub use score::{Counts, Score, Scoreboard, Share};
+pub use score::{Counts, Line, Score, Scoreboard, Share, Tally};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -38,6 +38,8 @@ pub struct Share {
 /// What is shown of the state of a policy or of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Score {
+    /// Sums of the weights of passed and failed findings.
+    weights: (u64, u64),
     /// Passed of passed and failed findings, weighted by severity, rounded down: 100 only if nothing failed. `None` if nothing was judged: zero results are not a
     /// pass.
     pub score_percent: Option<u32>,
@@ -61,13 +63,15 @@ pub struct Scoreboard {
 }
 
 /// Findings by control.
-type Tally = BTreeMap<ControlId, Line>;
+pub type Tally = BTreeMap<ControlId, Line>;
 
+/// Findings of one control.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Line {
-    counts: Counts,
+pub struct Line {
+    /// By result.
+    pub counts: Counts,
     /// Unknown findings that the provider could make visible.
-    provider: u32,
+    pub provider: u32,
 }
 
 impl Scoreboard {
@@ -94,7 +98,7 @@ impl Scoreboard {
         for (control, line) in self.namespaces.values().flatten() {
             all.entry(*control).or_default().add(*line);
         }
-        score(&all)
+        Score::of(&all)
     }
 
     /// The state of what one policy asks for, by its own parameters. Its controls that met no object are not applicable.
@@ -105,7 +109,7 @@ impl Scoreboard {
             .map(|control| (*control, Line::default()))
             .collect();
         all.extend(self.policies.get(&policy.id).into_iter().flatten());
-        score(&all)
+        Score::of(&all)
     }
 
     /// Findings by namespace and control, for metrics. A Namespace's own findings are in that namespace.
@@ -150,22 +154,7 @@ fn count<K: Ord + Clone>(
 
 fn count_in(tally: &mut Tally, finding: &Finding, verdict: Verdict, step: fn(&mut u32)) {
     let line = tally.entry(finding.control.id).or_default();
-    match verdict {
-        Verdict::Pass => step(&mut line.counts.passed),
-        Verdict::NotApplicable => step(&mut line.counts.not_applicable),
-        Verdict::Fail if finding.excepted.is_some() => step(&mut line.counts.excepted),
-        Verdict::Fail => step(&mut line.counts.failed),
-        Verdict::Unknown => {
-            step(&mut line.counts.unknown);
-            if finding
-                .gaps
-                .iter()
-                .any(|gap| gap.responsibility == Responsibility::Provider)
-            {
-                step(&mut line.provider);
-            }
-        }
-    }
+    line.step(finding, verdict, step);
     if *line == Line::default() {
         tally.remove(&finding.control.id);
     }
@@ -179,9 +168,34 @@ fn namespace(target: &ObjectRef) -> Arc<str> {
 }
 
 impl Line {
-    fn add(&mut self, other: Self) {
+    /// Counts a finding in, with the verdict that some policy's own parameters give.
+    pub fn count(&mut self, finding: &Finding, verdict: Verdict) {
+        self.step(finding, verdict, |number| *number += 1);
+    }
+
+    /// Counts all of another line in.
+    pub fn add(&mut self, other: Self) {
         self.counts.add(other.counts);
         self.provider += other.provider;
+    }
+
+    fn step(&mut self, finding: &Finding, verdict: Verdict, step: fn(&mut u32)) {
+        match verdict {
+            Verdict::Pass => step(&mut self.counts.passed),
+            Verdict::NotApplicable => step(&mut self.counts.not_applicable),
+            Verdict::Fail if finding.excepted.is_some() => step(&mut self.counts.excepted),
+            Verdict::Fail => step(&mut self.counts.failed),
+            Verdict::Unknown => {
+                step(&mut self.counts.unknown);
+                if finding
+                    .gaps
+                    .iter()
+                    .any(|gap| gap.responsibility == Responsibility::Provider)
+                {
+                    step(&mut self.provider);
+                }
+            }
+        }
     }
 }
 
@@ -202,7 +216,8 @@ impl Counts {
     }
 
     /// The same for a whole control: one, under its worst result.
-    fn as_control(self) -> Self {
+    #[must_use]
+    pub fn as_control(self) -> Self {
         let mut control = Self::default();
         let result = if self.failed > 0 {
             &mut control.failed
@@ -226,6 +241,28 @@ impl Share {
         self.failed += control.failed;
         self.unknown += control.unknown;
         self.provider |= provider;
+    }
+}
+
+impl Score {
+    /// Of these findings.
+    pub fn of(tally: &Tally) -> Self {
+        score(tally)
+    }
+
+    /// What [`Score::score_percent`] is rounded down from, from 0 to 1.
+    #[allow(clippy::cast_precision_loss)] // sums of weights stay far below 2^52
+    pub fn score_ratio(&self) -> Option<f64> {
+        let (passed, failed) = self.weights;
+        let all = passed + failed;
+        (all > 0).then(|| passed as f64 / all as f64)
+    }
+
+    /// What [`Score::coverage_percent`] is rounded down from, from 0 to 1.
+    pub fn coverage_ratio(&self) -> Option<f64> {
+        let seen = self.findings.passed + self.findings.failed + self.findings.excepted;
+        let all = seen + self.findings.unknown;
+        (all > 0).then(|| f64::from(seen) / f64::from(all))
     }
 }
 
@@ -255,6 +292,7 @@ fn score(tally: &Tally) -> Score {
     }
     let seen = u64::from(findings.passed) + u64::from(findings.failed) + u64::from(findings.excepted);
     Score {
+        weights: (passed, failed),
         score_percent: percent(passed, failed),
         coverage_percent: percent(seen, u64::from(findings.unknown)),
         controls,
