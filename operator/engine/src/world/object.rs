@@ -1,5 +1,6 @@
 //! One decoded object of any kind that the engine knows.
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -45,7 +46,12 @@ impl Object {
         Ok(match kind {
             Kind::Namespace => Self::Namespace(view(kind, object)?),
             Kind::Pod => {
-                let pod: Pod = view(kind, object.clone())?;
+                // From a borrow: most pods are not bare, and a copy of each would cost more than its view.
+                let pod = Pod::deserialize(&object).map_err(|source| DecodeError::Field {
+                    kind,
+                    name: display_name(&object),
+                    source,
+                })?;
                 let bare = template_owner(Kind::Pod, &pod.metadata).is_none();
                 let workload = bare.then(|| Workload::decode(kind, object)).transpose()?;
                 Self::Pod(without_managed_fields(pod), workload.map(Box::new))
