@@ -3,6 +3,8 @@
 mod admission;
 mod crash;
 mod crds;
+mod decisions;
+mod fights;
 mod harness;
 mod network;
 mod observability;
