@@ -13,8 +13,13 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use tokio::sync::watch;
 
-use super::family::{Definition, Family, sample};
-use super::findings::{FINDINGS, MOST_SERIES, findings};
+use super::definitions::{
+    API_REQUESTS, APPROVAL_GUARDED, BUILD_INFO, CONTROLS, COVERAGE, DEFINITIONS, EXCEPTION_EXPIRY, EXCEPTIONS,
+    LAST_SCAN, LEADER, PAUSED, PENDING, PERMISSION_DENIED, PLANS_HELD, POLICY_CONDITION, POLICY_INFO, REMEDIATIONS,
+    SCORE, UNREADABLE, WATCH_RESTARTS, WATCH_SILENCE, WATCH_STANDING,
+};
+use super::family::{Family, sample};
+use super::findings::{MOST_SERIES, findings};
 use super::happenings::Happenings;
 use super::process;
 use crate::cluster::permissions::Missing;
@@ -24,141 +29,6 @@ use crate::reconcile::results::by_result;
 use crate::reconcile::score::Dimension;
 use crate::reconcile::{View, Views};
 use crate::report::facts::target_of;
-
-const BUILD_INFO: Definition = Definition {
-    name: "ironside_build_info",
-    help: "The running version.",
-    labels: &["version"],
-};
-const LEADER: Definition = Definition {
-    name: "ironside_leader",
-    help: "1 while this process leads and writes.",
-    labels: &[],
-};
-const POLICY_INFO: Definition = Definition {
-    name: "ironside_policy_info",
-    help: "1 for each policy, with its mode. Policies of a namespace are named namespace/name.",
-    labels: &["policy", "mode"],
-};
-const POLICY_CONDITION: Definition = Definition {
-    name: "ironside_policy_condition",
-    help: "1 for the status that a condition of a policy has, 0 for the others.",
-    labels: &["policy", "type", "status"],
-};
-const SCORE: Definition = Definition {
-    name: "ironside_compliance_score_ratio",
-    help: "Passed of passed and failed objects over all controls, weighted by severity.",
-    labels: &["policy"],
-};
-const COVERAGE: Definition = Definition {
-    name: "ironside_coverage_ratio",
-    help: "What could be looked at of what should have been.",
-    labels: &["policy"],
-};
-const CONTROLS: Definition = Definition {
-    name: "ironside_controls",
-    help: "Controls by result for each component, threat and framework.",
-    labels: &["policy", "dimension", "value", "result"],
-};
-const LAST_SCAN: Definition = Definition {
-    name: "ironside_last_scan_timestamp_seconds",
-    help: "The moment that results are about: now while all watches work, else when the first of them stopped working.",
-    labels: &[],
-};
-const PENDING: Definition = Definition {
-    name: "ironside_remediations_pending",
-    help: "Repairs that are planned and wait, by risk.",
-    labels: &["risk"],
-};
-const REMEDIATIONS: Definition = Definition {
-    name: "ironside_remediations",
-    help: "Repairs on record, by phase.",
-    labels: &["phase"],
-};
-const PLANS_HELD: Definition = Definition {
-    name: "ironside_plans_held",
-    help: "Plans that are shown and not done, by reason.",
-    labels: &["reason"],
-};
-const EXCEPTIONS: Definition = Definition {
-    name: "ironside_exceptions",
-    help: "Exceptions by state: active, expiring (within seven days), expired, unused.",
-    labels: &["state"],
-};
-const EXCEPTION_EXPIRY: Definition = Definition {
-    name: "ironside_exception_expiry_timestamp_seconds",
-    help: "When the next exception ends.",
-    labels: &[],
-};
-const PAUSED: Definition = Definition {
-    name: "ironside_paused",
-    help: "1 while `ironside pause` keeps all repairs from starting.",
-    labels: &[],
-};
-const APPROVAL_GUARDED: Definition = Definition {
-    name: "ironside_approval_guarded",
-    help: "1 while admission lets only approvers decide on repairs.",
-    labels: &[],
-};
-const UNREADABLE: Definition = Definition {
-    name: "ironside_unreadable_objects",
-    help: "Objects that exist and cannot be read, by kind.",
-    labels: &["kind"],
-};
-const WATCH_RESTARTS: Definition = Definition {
-    name: "ironside_watch_restarts_total",
-    help: "Failed requests of watches, by kind.",
-    labels: &["kind"],
-};
-const WATCH_SILENCE: Definition = Definition {
-    name: "ironside_watch_silence_seconds",
-    help: "Time since a watch heard anything, by kind; the longest over all namespaces. About a minute is normal.",
-    labels: &["kind"],
-};
-const WATCH_STANDING: Definition = Definition {
-    name: "ironside_watches",
-    help: "Watches by kind and standing.",
-    labels: &["kind", "standing"],
-};
-const API_REQUESTS: Definition = Definition {
-    name: "ironside_api_requests_total",
-    help: "Requests to the API server by verb and HTTP status; code 0 means that no answer came.",
-    labels: &["verb", "code"],
-};
-const PERMISSION_DENIED: Definition = Definition {
-    name: "ironside_permission_denied",
-    help: "1 for each right that enabled controls need and the operator does not have.",
-    labels: &["resource", "verb"],
-};
-
-/// Every definition of this module.
-pub const DEFINITIONS: [&Definition; 25] = [
-    &BUILD_INFO,
-    &LEADER,
-    &POLICY_INFO,
-    &POLICY_CONDITION,
-    &SCORE,
-    &COVERAGE,
-    &CONTROLS,
-    &FINDINGS,
-    &LAST_SCAN,
-    &PENDING,
-    &REMEDIATIONS,
-    &PLANS_HELD,
-    &EXCEPTIONS,
-    &EXCEPTION_EXPIRY,
-    &PAUSED,
-    &APPROVAL_GUARDED,
-    &UNREADABLE,
-    &WATCH_RESTARTS,
-    &WATCH_SILENCE,
-    &WATCH_STANDING,
-    &API_REQUESTS,
-    &PERMISSION_DENIED,
-    &process::RESIDENT,
-    &process::CPU,
-    &process::FILES,
-];
 
 /// An exception that ends within this time is about to expire.
 const EXPIRING: SignedDuration = SignedDuration::from_hours(7 * 24);

@@ -9,7 +9,6 @@ use ironside_crds::remediation::DecisionAction;
 use ironside_crds::{HardeningRemediation, Phase, RemediationStatus};
 use ironside_engine::model::Kind;
 use ironside_engine::model::network::ApiServerBackend;
-use ironside_engine::network::diff::{intruder, is_ours};
 use ironside_engine::network::generate::{CONTROL, DENY};
 use ironside_engine::network::restore::reverted;
 use ironside_engine::network::{Decision, NetworkPlan, Settings, Start, plan_namespace};
@@ -21,6 +20,7 @@ use kube::api::PostParams;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::live::{Seen, is_older, live};
 use super::record;
 use super::standing::{Circumstances, Next, next};
 use super::steps::{Left, StepError, send};
@@ -454,40 +454,6 @@ impl Place {
         if self.refused.as_ref().is_some_and(|(hash, _)| *hash != plan.hash) {
             self.refused = None;
         }
-    }
-}
-
-/// One of our policies as the watch shows it.
-#[derive(Debug)]
-struct Seen {
-    uid: String,
-    version: String,
-    intruder: Option<String>,
-}
-
-fn live(view: &View, namespace: &str) -> BTreeMap<String, Seen> {
-    let policies = view.world.shard(namespace).map(|shard| &shard.network_policies);
-    policies
-        .into_iter()
-        .flat_map(BTreeMap::values)
-        .filter(|policy| is_ours(policy))
-        .map(|policy| {
-            let seen = Seen {
-                uid: policy.metadata.uid.clone(),
-                version: policy.metadata.resource_version.clone(),
-                intruder: intruder(policy).map(|owner| owner.manager),
-            };
-            (policy.metadata.name.clone(), seen)
-        })
-        .collect()
-}
-
-/// Whether a version is older than another. They are numbers that grow (Kubernetes 1.35 promises so, and it was never otherwise with etcd); what is no number
-/// counts as new, so that nothing is waited for in vain.
-fn is_older(seen: &str, than: &str) -> bool {
-    match (seen.parse::<u64>(), than.parse::<u64>()) {
-        (Ok(seen), Ok(than)) => seen < than,
-        _ => false,
     }
 }
 

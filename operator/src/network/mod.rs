@@ -10,6 +10,7 @@
 //! Decides nothing about policies: that is `ironside_engine::network`'s.
 
 mod keeper;
+mod live;
 mod record;
 mod standing;
 mod steps;

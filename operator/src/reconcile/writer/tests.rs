@@ -1,0 +1,163 @@
+//! What the single writer makes of what the watches bring.
+
+use ironside_crds::{HardeningPolicy, HardeningPolicySpec};
+use ironside_engine::controls::Verdict;
+use serde_json::json;
+
+use super::*;
+use crate::cluster::item::Unreadable;
+use crate::reconcile::Views;
+
+struct Scene {
+    writer: Writer,
+    views: Views,
+    events: mpsc::Receiver<Event>,
+}
+
+/// A writer whose watches have all seen an empty cluster with one namespace and one policy in it.
+fn scene() -> Scene {
+    let (feed, views) = Feed::new();
+    let (reporter, events) = Reporter::new();
+    let watches: Vec<(Source, Scope)> = Source::all().into_iter().map(|source| (source, None)).collect();
+    let happenings = Arc::new(Happenings::new().unwrap());
+    let mut writer = Writer::new("ironside-system", 37, watches.clone(), feed, happenings, reporter);
+    let now = Timestamp::UNIX_EPOCH;
+    writer.step(
+        watches.iter().skip(1).map(|(source, _)| replaced(*source, Vec::new())),
+        now,
+    );
+    assert!(!views.latest().complete, "one watch has seen nothing yet");
+    let shop = json!({"metadata": {"name": "shop"}});
+    writer.step(
+        [replaced(
+            Source::Cluster(Kind::Namespace),
+            vec![object(Kind::Namespace, shop)],
+        )],
+        now,
+    );
+    let mut policy = HardeningPolicy::new("team", HardeningPolicySpec::default());
+    policy.metadata.namespace = Some("shop".to_owned());
+    writer.step(
+        [replaced(Source::Policy, vec![Ok(Item::Policy(Box::new(policy)))])],
+        now,
+    );
+    Scene { writer, views, events }
+}
+
+fn message(source: Source, seen: Seen) -> Message {
+    Message {
+        source,
+        scope: None,
+        seen,
+    }
+}
+
+fn replaced(source: Source, items: Vec<Result<Item, Unreadable>>) -> Message {
+    message(source, Seen::Replaced(items))
+}
+
+#[allow(clippy::unnecessary_wraps)] // as watches hand it over
+fn object(kind: Kind, object: serde_json::Value) -> Result<Item, Unreadable> {
+    Ok(Item::Object(Box::new(Object::decode(kind, object).unwrap())))
+}
+
+fn web(escalation: bool) -> Message {
+    let deployment = json!({
+        "metadata": {"name": "web", "namespace": "shop", "uid": "u"},
+        "spec": {"template": {"spec": {"containers": [{
+            "name": "app", "image": "registry.example.com/web:1",
+            "securityContext": {"allowPrivilegeEscalation": escalation},
+        }]}}},
+    });
+    let item = object(Kind::Deployment, deployment);
+    message(Source::Cluster(Kind::Deployment), Seen::Applied(Box::new(item)))
+}
+
+fn verdict(view: &View, control: &str) -> Option<Verdict> {
+    let outcome = view.results.get(&ObjectRef::new(Kind::Deployment, "shop", "web"))?;
+    let findings = &outcome.evaluation.findings;
+    findings
+        .iter()
+        .find(|finding| finding.control.id.as_str() == control)
+        .map(|finding| finding.verdict)
+}
+
+#[test]
+fn a_change_becomes_a_verdict_and_drift_an_event() {
+    let mut scene = scene();
+    let now = Timestamp::UNIX_EPOCH;
+    scene.writer.step([web(false)], now);
+    assert_eq!(verdict(&scene.views.latest(), "POD-009"), Some(Verdict::Pass));
+    scene.writer.step([web(true)], now);
+    assert_eq!(verdict(&scene.views.latest(), "POD-009"), Some(Verdict::Fail));
+    let event = scene.events.try_recv().unwrap();
+    assert_eq!(event.reason, EventReason::DriftDetected);
+    assert!(event.note.contains("POD-009"), "{}", event.note);
+    scene.writer.step([web(true)], now);
+    assert!(scene.events.try_recv().is_err(), "told once");
+}
+
+#[test]
+fn a_new_object_that_fails_is_not_drift() {
+    let mut scene = scene();
+    scene.writer.step([web(true)], Timestamp::UNIX_EPOCH);
+    assert_eq!(verdict(&scene.views.latest(), "POD-009"), Some(Verdict::Fail));
+    assert!(scene.events.try_recv().is_err());
+}
+
+#[test]
+fn an_object_that_cannot_be_read_is_unknown_not_forgotten() {
+    let mut scene = scene();
+    let now = Timestamp::UNIX_EPOCH;
+    scene.writer.step([web(false)], now);
+    let broken = Err(Unreadable {
+        namespace: "shop".to_owned(),
+        name: "web".to_owned(),
+        reason: "containers: expected a sequence".to_owned(),
+    });
+    let seen = Seen::Applied(Box::new(broken));
+    scene
+        .writer
+        .step([message(Source::Cluster(Kind::Deployment), seen)], now);
+    assert_eq!(verdict(&scene.views.latest(), "POD-009"), Some(Verdict::Unknown));
+    scene.writer.step([web(false)], now);
+    assert_eq!(verdict(&scene.views.latest(), "POD-009"), Some(Verdict::Pass));
+}
+
+#[test]
+fn a_refused_kind_lowers_coverage_until_it_is_read_again() {
+    let mut scene = scene();
+    let now = Timestamp::UNIX_EPOCH;
+    scene.writer.step([web(false)], now);
+    let coverage = |views: &Views| {
+        views
+            .latest()
+            .scorecards()
+            .values()
+            .next()
+            .unwrap()
+            .score()
+            .coverage_percent
+    };
+    assert_eq!(coverage(&scene.views), Some(100));
+    let jobs = Source::Cluster(Kind::Job);
+    scene
+        .writer
+        .step([message(jobs, Seen::Standing(Standing::Interrupted))], now);
+    assert_eq!(coverage(&scene.views), Some(100), "an outage hides nothing");
+    scene
+        .writer
+        .step([message(jobs, Seen::Standing(Standing::Denied))], now);
+    assert!(coverage(&scene.views) < Some(100));
+    scene.writer.step([replaced(jobs, Vec::new())], now);
+    assert_eq!(coverage(&scene.views), Some(100));
+}
+
+#[test]
+fn without_policies_nothing_is_judged() {
+    let mut scene = scene();
+    let now = Timestamp::UNIX_EPOCH;
+    scene.writer.step([web(true)], now);
+    scene.writer.step([replaced(Source::Policy, Vec::new())], now);
+    assert_eq!(scene.views.latest().results.outcomes().count(), 0);
+}
