@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ironside_engine::controls::CONTROLS;
+use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
 /// Everything that is counted when it happens. All labels are closed sets.
@@ -172,7 +173,22 @@ impl Happenings {
         }
     }
 
+    /// Every metric of this module: name, meaning, labels.
+    pub fn describe(&self) -> Vec<(String, String, Vec<String>)> {
+        let collectors = self.collectors();
+        let descs = collectors.iter().flat_map(|collector| collector.desc());
+        descs
+            .map(|desc| (desc.fq_name.clone(), desc.help.clone(), desc.variable_labels.clone()))
+            .collect()
+    }
+
     pub(super) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        self.collectors()
+            .into_iter()
+            .try_for_each(|collector| registry.register(collector))
+    }
+
+    fn collectors(&self) -> Vec<Box<dyn Collector>> {
         let Self {
             objects_evaluated,
             scan_duration,
@@ -187,6 +203,7 @@ impl Happenings {
             series_dropped,
             checks_panicked,
         } = self;
+        let mut collectors: Vec<Box<dyn Collector>> = Vec::new();
         for vec in [
             objects_evaluated,
             reconcile_errors,
@@ -196,13 +213,15 @@ impl Happenings {
             status_writes,
             events,
         ] {
-            registry.register(Box::new(vec.clone()))?;
+            collectors.push(Box::new(vec.clone()));
         }
         for histogram in [scan_duration, reconcile_duration, remediation_duration] {
-            registry.register(Box::new(histogram.clone()))?;
+            collectors.push(Box::new(histogram.clone()));
         }
-        registry.register(Box::new(series_dropped.clone()))?;
-        registry.register(Box::new(checks_panicked.clone()))
+        for counter in [series_dropped, checks_panicked] {
+            collectors.push(Box::new(counter.clone()));
+        }
+        collectors
     }
 
     /// An object was judged.

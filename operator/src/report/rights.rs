@@ -51,7 +51,8 @@ pub fn needed(view: &View) -> BTreeMap<String, BTreeSet<Right>> {
     needed
 }
 
-fn rights_of(kind: Kind, by: RepairBy) -> Vec<Right> {
+/// The rights that a repair of an object of this kind needs.
+pub fn rights_of(kind: Kind, by: RepairBy) -> Vec<Right> {
     let right = |verb, kind: Kind| Right {
         verb,
         group: kind.group(),

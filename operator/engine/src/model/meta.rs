@@ -67,10 +67,41 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// Decodes metadata without its managed fields, which are half of a pod's bytes and cost more than all the rest.
+    pub fn without_writers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        WithoutWriters::deserialize(deserializer)
+    }
+
     /// The owner that is in charge of this object (`controller: true`).
     pub fn controller(&self) -> Option<&OwnerReference> {
         self.owner_references.iter().find(|owner| owner.controller)
     }
+}
+
+/// [`Meta`] as it is decoded where nobody asks who wrote a field.
+#[derive(Deserialize)]
+#[serde(remote = "Meta", rename_all = "camelCase", default = "Meta::default")]
+struct WithoutWriters {
+    #[serde(deserialize_with = "null_as_default")]
+    name: String,
+    #[serde(deserialize_with = "null_as_default")]
+    namespace: String,
+    #[serde(deserialize_with = "null_as_default")]
+    uid: String,
+    #[serde(deserialize_with = "null_as_default")]
+    generation: i64,
+    #[serde(deserialize_with = "null_as_default")]
+    resource_version: String,
+    #[serde(deserialize_with = "null_as_default")]
+    labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "kept_annotations")]
+    annotations: BTreeMap<String, String>,
+    #[serde(deserialize_with = "null_as_default")]
+    owner_references: Vec<OwnerReference>,
+    creation_timestamp: Option<Timestamp>,
+    deletion_timestamp: Option<Timestamp>,
+    #[serde(skip)]
+    managed_fields: Vec<ManagedFields>,
 }
 
 /// One entry of `ownerReferences`.

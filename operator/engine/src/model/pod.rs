@@ -11,6 +11,7 @@ use super::{Meta, null_as_default};
 #[serde(default)]
 pub struct Pod {
     /// Metadata without managed fields.
+    #[serde(deserialize_with = "Meta::without_writers")]
     pub metadata: Meta,
     /// Placement only.
     #[serde(deserialize_with = "null_as_default")]

@@ -1,0 +1,128 @@
+//! The roles in `config/` grant what the program asks for, and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use ironside::cluster::Source;
+use ironside::report::rights::rights_of;
+use ironside_engine::controls::CONTROLS;
+use ironside_engine::model::Kind;
+use k8s_openapi::api::rbac::v1::PolicyRule;
+
+/// Verbs by resource: `deployments.apps`, `hardeningpolicies.hardening.ironside.dev/status`, `configmaps` (one name only: `configmaps ironside-pause`).
+type Grants = BTreeMap<String, BTreeSet<String>>;
+
+#[derive(serde::Deserialize)]
+struct Manifest {
+    kind: String,
+    #[serde(default)]
+    rules: Vec<PolicyRule>,
+}
+
+fn granted(file: &str) -> Grants {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../config").join(file);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let manifests: Vec<Manifest> = serde_saphyr::from_multiple(&text).unwrap();
+    let roles = manifests.into_iter().filter(|manifest| manifest.kind.ends_with("Role"));
+    let mut grants = Grants::new();
+    for rule in roles.flat_map(|role| role.rules) {
+        assert!(rule.non_resource_urls.is_none());
+        for group in rule.api_groups.iter().flatten() {
+            for resource in rule.resources.iter().flatten() {
+                for name in rule.resource_names.clone().unwrap_or_else(|| vec![String::new()]) {
+                    let (plural, subresource) = resource.split_once('/').unwrap_or((resource, ""));
+                    let mut key = plural.to_owned();
+                    for (separator, part) in [(".", group.as_str()), ("/", subresource), (" ", &name)] {
+                        if !part.is_empty() {
+                            key.push_str(separator);
+                            key.push_str(part);
+                        }
+                    }
+                    grants.entry(key).or_default().extend(rule.verbs.iter().cloned());
+                }
+            }
+        }
+    }
+    grants
+}
+
+fn verbs(verbs: &[&str]) -> BTreeSet<String> {
+    verbs.iter().map(|verb| (*verb).to_owned()).collect()
+}
+
+#[test]
+fn what_is_watched_may_be_read_and_nothing_else() {
+    let beside_own = |source: &Source| !source.is_own() && *source != Source::PauseSwitch;
+    let watched = Source::all().into_iter().filter(beside_own);
+    let expected: Grants = watched
+        .map(|source| (source.resource().into_owned(), verbs(&["get", "list", "watch"])))
+        .collect();
+    assert_eq!(granted("rbac/read.yaml"), expected);
+}
+
+#[test]
+fn in_audit_mode_only_our_own_kinds_and_events_are_written() {
+    let mut expected = Grants::new();
+    for source in Source::OWN {
+        let resource = source.resource();
+        expected.insert(resource.to_string(), verbs(&["get", "list", "watch"]));
+        expected.insert(format!("{resource}/status"), verbs(&["patch", "update"]));
+    }
+    let remediations = Source::Remediation.resource().into_owned();
+    expected
+        .entry(remediations)
+        .or_default()
+        .extend(verbs(&["create", "delete"]));
+    expected.insert("events.events.k8s.io".to_owned(), verbs(&["create", "patch"]));
+    assert_eq!(granted("rbac/status.yaml"), expected);
+}
+
+#[test]
+fn the_overlay_grants_what_repairs_ask_for() {
+    let mut expected = Grants::new();
+    for repair in CONTROLS.iter().filter_map(|control| control.repair) {
+        for right in Kind::ALL.into_iter().flat_map(|kind| rights_of(kind, repair.by)) {
+            let resource = format!("{}.{}", right.resource, right.group);
+            expected.entry(resource).or_default().insert(right.verb.to_owned());
+        }
+    }
+    assert!(!expected.is_empty());
+    assert_eq!(granted("overlays/remediate/role.yaml"), expected);
+}
+
+#[test]
+fn in_its_own_namespace_it_needs_the_lease_and_the_pause_switch() {
+    let own = granted("rbac/own_namespace.yaml");
+    assert_eq!(own["configmaps ironside-pause"], verbs(&["get", "list", "watch"]));
+    assert_eq!(
+        own["leases.coordination.k8s.io"],
+        verbs(&["create", "get", "list", "update", "watch"])
+    );
+    assert_eq!(own.len(), 2);
+}
+
+#[test]
+fn no_role_of_the_operator_is_wider_than_it_must_be() {
+    for file in [
+        "rbac/read.yaml",
+        "rbac/status.yaml",
+        "rbac/own_namespace.yaml",
+        "overlays/remediate/role.yaml",
+    ] {
+        for (resource, verbs) in granted(file) {
+            assert!(!resource.contains('*') && !verbs.contains("*"), "{file}: wildcard");
+            let plural = resource.split(['.', '/', ' ']).next().unwrap();
+            assert!(
+                !["secrets", "nodes", "roles", "clusterroles"].contains(&plural),
+                "{file}: {resource}"
+            );
+            assert!(
+                !resource.contains("/exec") && !resource.contains("/proxy"),
+                "{file}: {resource}"
+            );
+            for verb in ["escalate", "bind", "impersonate", "approve", "deletecollection"] {
+                assert!(!verbs.contains(verb), "{file}: {verb} {resource}");
+            }
+        }
+    }
+}
