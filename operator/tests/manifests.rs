@@ -1,5 +1,7 @@
 //! The roles in `config/` grant what the program asks for, and nothing else.
 
+#![allow(clippy::unwrap_used)] // a test
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 

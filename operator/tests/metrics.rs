@@ -1,5 +1,7 @@
 //! `docs/metrics.md` lists every metric. `UPDATE=1 cargo test -p ironside --test metrics` rewrites it.
 
+#![allow(clippy::unwrap_used)] // a test
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
