@@ -117,15 +117,9 @@ async fn is_repaired_and_then_undone_by(manager: &str, server_side: bool) -> Res
 
         let opened = open_again(&manifest);
         owner.syncs(&opened).await?;
-        // An owner that states the field takes it out of the plan, so this is not told as a Fight yet, only as a template that changed.
-        wait::until_within(LONG, "the operator has noticed", async || {
-            let status = remediation(test).await?.status.context("a status")?;
-            let noticed = |reason: &str| matches!(reason, "TemplateChanged" | "Fight");
-            let history: Vec<&str> = status.history.iter().map(|it| it.reason.as_str()).collect();
-            ensure!(history.iter().any(|it| noticed(it)), "{history:?}");
-            Ok(())
-        })
-        .await?;
+        let held = until_it_stands(test, Phase::Held, "Fight").await?;
+        let message = held.status.clone().unwrap_or_default().message;
+        ensure!(message.contains(manager), "the message names {manager}: {message}");
         no_more_patches(&operator, test, so_far).await?;
         owner.syncs(&opened).await.context("the owner's next sync")?;
         // Nor does a change of the object that makes the operator look at it anew.
@@ -152,12 +146,12 @@ fn hardened(template: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn argo_cd_puts_its_field_back_and_is_not_fought() -> Result<()> {
+async fn promise_05_argo_cd_puts_its_field_back_and_is_not_fought() -> Result<()> {
     is_repaired_and_then_undone_by("argocd-controller", false).await
 }
 
 #[tokio::test]
-async fn flux_puts_its_field_back_and_is_not_fought() -> Result<()> {
+async fn promise_05_flux_puts_its_field_back_and_is_not_fought() -> Result<()> {
     is_repaired_and_then_undone_by("kustomize-controller", true).await
 }
 

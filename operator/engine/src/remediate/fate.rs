@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Attempt, Live};
 use crate::model::Workload;
-use crate::plan::{Application, Change, Plan, Written};
+use crate::plan::{Application, Change, Disposition, Held, Plan, Written};
 
 /// Fate of an attempt's fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +109,8 @@ fn standing(written: &Written, template: &Value) -> Standing {
     if holds { Standing::Kept } else { Standing::Replaced }
 }
 
-/// Whether a plan would write the same place again.
+/// Whether a plan would write the same place again, or would but for whoever states it now: an owner that puts its own value back has undone the repair as
+/// much as a person has.
 fn wants_again(plan: &Plan, written: &Written) -> bool {
     let tail = format!("/{}", written.path.trim_end_matches("[]").replace('.', "/"));
     let same = |change: &Change| {
@@ -118,7 +119,15 @@ fn wants_again(plan: &Plan, written: &Written) -> bool {
             .trim_end_matches(|c: char| c.is_ascii_digit() || c == '/');
         change.container == written.container && (change.pointer.ends_with(&tail) || pointer.ends_with(&tail))
     };
-    plan.changes.iter().any(same)
+    let stated = |held: &Held| match held {
+        Held::FieldOwned { pointer, .. } => pointer.ends_with(&tail),
+        _ => false,
+    };
+    let held = match &plan.disposition {
+        Disposition::Held(reasons) => reasons.as_slice(),
+        _ => &[],
+    };
+    plan.changes.iter().any(same) || plan.left_out.iter().any(|(_, held)| stated(held)) || held.iter().any(stated)
 }
 
 fn fails_again(attempt: &Attempt, plan: Option<&Plan>) -> bool {
