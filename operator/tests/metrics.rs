@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use ironside::metrics::{Happenings, state::DEFINITIONS};
+use ironside::metrics::{Happenings, definitions::DEFINITIONS};
 
 fn render() -> String {
     let state = DEFINITIONS.iter().map(|definition| {

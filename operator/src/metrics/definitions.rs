@@ -111,7 +111,7 @@ pub(super) const PERMISSION_DENIED: Definition = Definition {
 };
 
 /// Every gauge.
-pub(super) const DEFINITIONS: [&Definition; 25] = [
+pub const DEFINITIONS: [&Definition; 25] = [
     &BUILD_INFO,
     &LEADER,
     &POLICY_INFO,
