@@ -7,8 +7,10 @@
 //! ```
 
 pub mod client;
+mod failure;
 pub mod health;
 pub mod item;
+pub mod leadership;
 pub mod lease;
 pub mod permissions;
 pub mod raw;
@@ -18,7 +20,7 @@ pub mod watch;
 
 pub use health::{Standing, Trouble, WatchHealth};
 pub use item::Item;
-pub use lease::Leadership;
+pub use leadership::{Leadership, Term};
 pub use raw::Raw;
 pub use source::Source;
 pub use watch::{Message, Seen, Watches};

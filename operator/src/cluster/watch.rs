@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use kube::api::{ListParams, WatchEvent, WatchParams};
-use kube::runtime::watcher::DefaultBackoff;
 use kube::{Api, Client};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::failure::{End, Failure, Patience};
 use super::item::{Item, Unreadable};
 use super::requests::Requests;
 use super::{Raw, Source, Standing, Trouble, WatchHealth};
@@ -31,13 +31,6 @@ const SILENCE: Duration = Duration::from_secs(150);
 
 /// Time to answer: a page of a list, the head of a watch.
 const ANSWER: Duration = Duration::from_secs(30);
-
-/// Pauses, in seconds, between attempts while we may not look, or the kind is not served: the first few are short because somebody may be installing us
-/// just now.
-const DENIED_PAUSES: [u64; 5] = [2, 4, 8, 15, 60];
-
-/// The longest such pause for our own kinds: without them nothing works, and whoever installs them waits for us.
-const OWN_KIND_PAUSE: Duration = Duration::from_secs(10);
 
 /// The namespace a watch is limited to, or the whole cluster.
 pub type Scope = Option<Arc<str>>;
@@ -161,21 +154,6 @@ struct Task {
     messages: mpsc::Sender<Message>,
 }
 
-/// Why a round of list and watch ended.
-enum End {
-    /// The receiving end is gone: the process stops.
-    Closed,
-    /// The resource version is too old, or a page expired: list anew.
-    Expired,
-    /// A request failed.
-    Failed(Failure),
-}
-
-struct Failure {
-    trouble: Trouble,
-    message: String,
-}
-
 impl Task {
     async fn run(self) {
         let mut patience = Patience::new(self.watch.source);
@@ -263,7 +241,7 @@ impl Task {
             }
             while let Some(event) = timeout(SILENCE, events.next())
                 .await
-                .map_err(|_| End::Failed(Failure::silence()))?
+                .map_err(|_| End::Failed(Failure::silence(SILENCE)))?
             {
                 self.watch.health.lock().heard(Instant::now());
                 patience.reset();
@@ -351,96 +329,6 @@ async fn answered<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T
     }
 }
 
-impl End {
-    fn of(error: &kube::Error) -> Self {
-        let kube::Error::Api(status) = error else {
-            return Self::Failed(Failure {
-                trouble: Trouble::Failed,
-                message: chain(error),
-            });
-        };
-        if status.code == 410 {
-            return Self::Expired;
-        }
-        let trouble = match status.code {
-            403 => Trouble::Forbidden,
-            404 => Trouble::NotFound,
-            _ => Trouble::Failed,
-        };
-        Self::Failed(Failure {
-            trouble,
-            message: status.message.clone(),
-        })
-    }
-}
-
-impl Failure {
-    fn expired() -> Self {
-        Self {
-            trouble: Trouble::Failed,
-            message: "the resource version expired".to_owned(),
-        }
-    }
-
-    fn silence() -> Self {
-        Self {
-            trouble: Trouble::Failed,
-            message: format!("nothing heard for {} s", SILENCE.as_secs()),
-        }
-    }
-}
-
-/// An error with its causes: kube's own text ends where the interesting part begins ("error trying to connect").
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        next = cause.source();
-    }
-    text
-}
-
-/// How long to wait before the next attempt.
-struct Patience {
-    source: Source,
-    outage: DefaultBackoff,
-    denied: usize,
-}
-
-impl Patience {
-    fn new(source: Source) -> Self {
-        Self {
-            source,
-            outage: DefaultBackoff::default(),
-            denied: 0,
-        }
-    }
-
-    fn reset(&mut self) {
-        *self = Self::new(self.source);
-    }
-
-    fn next(&mut self, failure: &Failure) -> Duration {
-        match failure.trouble {
-            Trouble::Forbidden | Trouble::NotFound => {
-                let pause = Duration::from_secs(DENIED_PAUSES[self.denied.min(DENIED_PAUSES.len() - 1)]);
-                self.denied += 1;
-                if self.source.is_own() {
-                    pause.min(OWN_KIND_PAUSE)
-                } else {
-                    pause
-                }
-            }
-            Trouble::Failed => self.outage.next().unwrap_or(Duration::from_secs(30)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -459,19 +347,5 @@ mod tests {
         assert!(of(Source::ClusterPolicy).is_empty());
         assert_eq!(of(Source::PauseSwitch), [Some("ironside-system")]);
         assert_eq!(of(Source::Cluster(ironside_engine::model::Kind::Namespace)), [None]);
-    }
-
-    #[test]
-    fn refusals_are_retried_slowly() {
-        let failure = Failure {
-            trouble: Trouble::Forbidden,
-            message: String::new(),
-        };
-        let pauses = |source| -> Vec<u64> {
-            let mut patience = Patience::new(source);
-            (0..6).map(|_| patience.next(&failure).as_secs()).collect()
-        };
-        assert_eq!(pauses(Source::ApprovalPolicy), [2, 4, 8, 15, 60, 60]);
-        assert_eq!(pauses(Source::Policy), [2, 4, 8, 10, 10, 10]);
     }
 }
