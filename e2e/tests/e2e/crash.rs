@@ -7,12 +7,12 @@ use anyhow::{Context as _, Result, bail, ensure};
 use ironside_crds::{HardeningRemediation, Phase};
 use ironside_e2e::audit::Entry;
 use ironside_e2e::operator::{Operator, Start};
-use ironside_e2e::proxy::{Moment, Proxy};
+use ironside_e2e::proxy::{Fault, Match, Moment, Proxy, Rule};
 use ironside_e2e::workloads::{Workload, available_deployment, until_rolled_out};
 use ironside_e2e::{Scenario, scenario, wait};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use kube::Api;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::repair::{policy, steady, template};
@@ -84,7 +84,7 @@ async fn at_each_effect(test: &Scenario<'_>, moment: Moment, end: &End) -> Resul
     for number in 1..=MOST {
         let name = format!("web-{number}");
         let strike = proxy.strike(number, moment, operator.killer());
-        available_deployment(&test.client, &test.namespace, &(end.workload)(&name)).await?;
+        create(test, &(end.workload)(&name)).await?;
         let fell = wait::until("the operator dies, or is done", async || {
             match (strike.fell_at(), stands(test, &name, end).await) {
                 (Some(request), _) => Ok(Some(request)),
@@ -109,6 +109,14 @@ async fn at_each_effect(test: &Scenario<'_>, moment: Moment, end: &End) -> Resul
         deployments.delete(&name, &DeleteParams::default()).await?;
     }
     bail!("a repair with more than {MOST} effects: {deaths:#?}")
+}
+
+/// Does not wait until it is available: the operator does, and may already be at work by then.
+async fn create(test: &Scenario<'_>, workload: &Workload) -> Result<()> {
+    let deployments: Api<Deployment> = Api::namespaced(test.client.clone(), &test.namespace);
+    let object: Deployment = serde_json::from_value(workload.deployment())?;
+    deployments.create(&PostParams::default(), &object).await?;
+    Ok(())
 }
 
 async fn came_out_right(test: &Scenario<'_>, operator: &Operator, name: &str, end: &End) -> Result<()> {
@@ -170,4 +178,109 @@ async fn replica_sets(test: &Scenario<'_>, name: &str) -> Result<usize> {
     let api: Api<ReplicaSet> = Api::namespaced(test.client.clone(), &test.namespace);
     let of_it = ListParams::default().labels(&format!("app={name}"));
     Ok(api.list(&of_it).await?.items.len())
+}
+
+/// Nothing is known about a write whose answer is lost: whatever is decided next is decided by looking, and comes to the same end.
+#[tokio::test]
+async fn the_answer_to_each_effect_of_a_repair_is_lost() -> Result<()> {
+    scenario(async |test| each_effect_meets(test, &Fault::LoseAnswer, &repaired()).await).await
+}
+
+#[tokio::test]
+async fn the_answer_to_each_effect_of_a_rollback_is_lost() -> Result<()> {
+    scenario(async |test| each_effect_meets(test, &Fault::LoseAnswer, &rolled_back()).await).await
+}
+
+#[tokio::test]
+async fn each_effect_of_a_rollback_meets_a_busy_api_server() -> Result<()> {
+    scenario(async |test| each_effect_meets(test, &Fault::too_many_requests(1), &rolled_back()).await).await
+}
+
+#[tokio::test]
+async fn each_effect_of_a_rollback_meets_a_failing_api_server() -> Result<()> {
+    scenario(async |test| each_effect_meets(test, &Fault::internal_error(), &rolled_back()).await).await
+}
+
+#[tokio::test]
+async fn each_effect_of_a_repair_meets_a_refusal_that_passes() -> Result<()> {
+    scenario(async |test| {
+        let message = "deployments.apps is forbidden: User \"ironside\" cannot patch resource \"deployments\"";
+        each_effect_meets(test, &Fault::status(403, "Forbidden", message), &repaired()).await
+    })
+    .await
+}
+
+/// One workload after the other; the first effect of the first meets the fault, the second of the second, and so on.
+async fn each_effect_meets(test: &Scenario<'_>, fault: &Fault, end: &End) -> Result<()> {
+    let proxy = Proxy::start(test.cluster).await?;
+    let operator = Start::new(test).via(&proxy).ready().await?;
+    test.apply(&[policy(&["POD-009", "POD-011"])]).await?;
+    for number in 0..MOST {
+        let name = format!("web-{number}");
+        let of_repairs = Match::effects().and(Match::when(|request| request.resource != "hardeningpolicies"));
+        let rule = proxy.inject(Rule::new(of_repairs, fault.clone()).after(number).times(1));
+        create(test, &(end.workload)(&name)).await?;
+        came_out_right(test, &operator, &name, end)
+            .await
+            .with_context(|| format!("the fault met effect {}", number + 1))?;
+        if rule.hits() == 0 {
+            return Ok(());
+        }
+        let deployments: Api<Deployment> = Api::namespaced(test.client.clone(), &test.namespace);
+        deployments.delete(&name, &DeleteParams::default()).await?;
+        wait::until("the workload is gone", async || {
+            Ok(ensure!(deployments.get_opt(&name).await?.is_none()))
+        })
+        .await?;
+        rule.remove();
+    }
+    bail!("a repair with more than {MOST} effects")
+}
+
+/// Two replicas: the leader dies in the middle of a rollout, the other finishes what it finds.
+#[tokio::test]
+async fn a_leader_that_dies_hands_over_a_repair_and_a_rollback() -> Result<()> {
+    scenario(async |test| {
+        let first = Start::new(test)
+            .flag("--lease-duration=3s")
+            .flag("--lease-renew=1s")
+            .ready()
+            .await?;
+        let second = Start::new(test)
+            .flag("--lease-duration=3s")
+            .flag("--lease-renew=1s")
+            .start()
+            .await?;
+        let slow = steady("good").sim("ready-after", "4s");
+        let broken = steady("bad").sim("needs-caps", "NET_RAW").sim("fail-after", "6s");
+        available_deployment(&test.client, &test.namespace, &slow).await?;
+        available_deployment(&test.client, &test.namespace, &broken).await?;
+        let mut at_once = policy(&["POD-009", "POD-011"]);
+        at_once["spec"]["remediation"]["maxConcurrentPerNamespace"] = json!(2);
+        at_once["spec"]["remediation"]["verify"]["soak"] = json!("8s");
+        test.apply(&[at_once]).await?;
+        let verifying = |phase: Phase| End {
+            phase,
+            reason: "Progressing",
+            ..repaired()
+        };
+        for name in ["good", "bad"] {
+            let rolling = verifying(Phase::Verifying);
+            wait::until("it rolls out", async || stands(test, name, &rolling).await).await?;
+        }
+        first.kill();
+        let good = End {
+            patches: 0,
+            ..repaired()
+        };
+        let bad = End {
+            patches: 1,
+            ..rolled_back()
+        };
+        came_out_right(test, &second, "good", &good)
+            .await
+            .context("the good one")?;
+        came_out_right(test, &second, "bad", &bad).await.context("the bad one")
+    })
+    .await
 }

@@ -39,7 +39,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Takes in what the watch brought, unless it is older than what we stored ourselves. `None`: it was deleted.
+    /// Takes in what the watch brought. `None`: it was deleted.
     pub(super) fn see(&mut self, seen: Option<&Arc<HardeningRemediation>>) {
         let Some(seen) = seen else {
             // A record that is deleted in mid-flight is written again: the repair must not be forgotten.
@@ -49,14 +49,14 @@ impl Entry {
             }
             return;
         };
-        if self.stored.as_deref().is_some_and(|stored| is_older(seen, stored)) {
-            return;
-        }
         self.keep(Arc::clone(seen));
     }
 
-    /// Takes in what was stored.
+    /// Takes in what was stored, unless something newer is known: answers and the watch overtake each other.
     pub(super) fn keep(&mut self, stored: Arc<HardeningRemediation>) {
+        if self.stored.as_deref().is_some_and(|known| is_older(&stored, known)) {
+            return;
+        }
         self.record = convert::record(&stored);
         self.stored = Some(stored);
         self.outdated = None;
