@@ -25,6 +25,9 @@ use crate::reconcile::{Dirty, Standings, View};
 /// Requests in flight at one time, so that a large rollout of ours does not crowd others out of the API server's queues.
 const JOBS: usize = 8;
 
+/// How often it is looked whether a lease that lapsed was renewed after all.
+const LAPSE: Duration = Duration::from_millis(200);
+
 /// Longest sleep: clocks jump, and gates open by things that are not watched.
 const LOOK_AROUND: Duration = Duration::from_mins(1);
 
@@ -136,15 +139,22 @@ impl Executor {
     fn work(&mut self) {
         let view = self.context.views.latest();
         // Half a view says that things are gone which were only not read yet.
-        let term = self.context.leadership.term().filter(|_| view.complete);
-        let leader = term.map(|term| term.epoch);
-        if leader != self.term {
-            self.term = leader;
+        let held = *self.context.leadership.epochs().borrow();
+        let term = held.filter(|_| view.complete);
+        if term != self.term {
+            self.term = term;
             self.forget();
-            if leader.is_some() {
+            if term.is_some() {
                 self.begin(&view);
             }
         }
+        // A lease that is renewed late lapses for a moment: nothing is forgotten, nothing is sent.
+        let leader = self
+            .context
+            .leadership
+            .term()
+            .map(|term| term.epoch)
+            .filter(|epoch| Some(*epoch) == term);
         if leader.is_none() {
             return;
         }
@@ -400,6 +410,9 @@ impl Executor {
     }
 
     fn sleep(&self) -> Duration {
+        if self.term.is_some() && !self.context.leadership.leads() {
+            return LAPSE;
+        }
         let now = Timestamp::now();
         let wakes = self
             .entries
