@@ -247,17 +247,16 @@ impl Writer {
     fn judge(&mut self, bench: &Bench, targets: &BTreeSet<ObjectRef>, everything: bool) {
         let mut news = Vec::with_capacity(targets.len());
         let mut kinds = std::collections::BTreeMap::<Kind, u64>::new();
-        for target in targets {
-            let judged = bench.judge(&mut self.evaluator, target);
+        for (target, judged) in bench.judge(&mut self.evaluator, targets) {
             *kinds.entry(target.kind).or_default() += 1;
             if judged.panicked {
                 self.happenings.panicked();
             }
             // A verdict that turned because a policy changed is not drift.
-            if !everything && let (Some(before), Some(after)) = (self.results.get(target), &judged.outcome) {
+            if !everything && let (Some(before), Some(after)) = (self.results.get(&target), &judged.outcome) {
                 self.tell_drift(bench, before, after);
             }
-            news.push((target.clone(), judged.outcome));
+            news.push((target, judged.outcome));
         }
         self.results.update(news);
         for (kind, count) in kinds {
