@@ -48,12 +48,11 @@ async fn until_effective(test: &Scenario<'_>, name: &str, effective: bool, reaso
 #[tokio::test]
 async fn an_exception_counts_until_the_moment_it_expires() -> Result<()> {
     scenario(async |test| {
-        let soon = Timestamp::now() + SignedDuration::from_secs(12);
         let later = Timestamp::now() + SignedDuration::from_hours(24);
         let objects = [
             Workload::named("web").replicas(0).deployment(),
             policy(&json!({})),
-            exception("web", "web", soon),
+            exception("web", "web", later),
             exception("typo", "wbe", later),
         ];
         apply(test, &objects).await?;
@@ -72,7 +71,9 @@ async fn an_exception_counts_until_the_moment_it_expires() -> Result<()> {
             "and not as failed"
         );
 
-        // Nobody touches anything: the clock alone ends it.
+        // Nobody touches anything from here on: the clock alone ends it.
+        let soon = Timestamp::now() + SignedDuration::from_secs(4);
+        apply(test, &[exception("web", "web", soon)]).await?;
         until_effective(test, "web", false, "Expired").await?;
         ensure!(
             found(test, &operator, "POD-009", "Fail").await? > 0.9,
