@@ -11,7 +11,7 @@ use ironside_engine::model::Kind;
 use ironside_engine::model::network::ApiServerBackend;
 use ironside_engine::network::generate::{CONTROL, DENY};
 use ironside_engine::network::restore::reverted;
-use ironside_engine::network::{Decision, NetworkPlan, Settings, Start, plan_namespace};
+use ironside_engine::network::{Decision, Inputs, Memory, NetworkPlan, Settings, Start, plan_inputs};
 use ironside_engine::plan::{Held, PlanHash};
 use ironside_engine::policy::Limits;
 use jiff::Timestamp;
@@ -37,6 +37,8 @@ const SHOWN: Duration = Duration::from_secs(10);
 /// Pauses after failures: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
+/// A plan is made anew after this time even where nothing about the namespace has changed: it also looks at pods elsewhere.
+const FRESH: Duration = Duration::from_secs(10);
 /// Manager of a change that nothing names: a deletion.
 const UNKNOWN: &str = "unknown";
 
@@ -64,6 +66,17 @@ struct Place {
     /// The plan that the API server refused, and what it said.
     refused: Option<(PlanHash, String)>,
     pause: Option<Duration>,
+    last: Option<Planned>,
+}
+
+/// A plan and what it was made from.
+#[derive(Debug)]
+struct Planned {
+    inputs: Inputs,
+    settings: Settings,
+    memory: Memory,
+    plan: NetworkPlan,
+    at: Instant,
 }
 
 impl Keeper {
@@ -211,7 +224,7 @@ impl Keeper {
         }
         place.stood = live.keys().cloned().collect();
         let planned = catch_unwind(AssertUnwindSafe(|| {
-            plan_namespace(&view.world, namespace, &settings, &memory, now)
+            place.plan(&view, namespace, &settings, &memory, now)
         }));
         let Ok(plan) = planned else {
             tracing::error!(
@@ -445,6 +458,34 @@ impl Place {
             .find_map(|(_, seen)| seen.intruder.clone());
         let gone = self.stood.iter().any(|name| name != DENY && !live.contains_key(name));
         altered.or_else(|| gone.then(|| UNKNOWN.to_owned()))
+    }
+
+    /// The plan; the last one where nothing that it follows from has changed.
+    fn plan(
+        &mut self,
+        view: &View,
+        namespace: &str,
+        settings: &Settings,
+        memory: &Memory,
+        now: Timestamp,
+    ) -> Option<NetworkPlan> {
+        let inputs = Inputs::of(&view.world, namespace, settings)?;
+        let same = self.last.as_ref().filter(|last| {
+            let timeless = last.plan.memory.hold.is_none() && last.at.elapsed() < FRESH;
+            timeless && last.inputs == inputs && last.settings == *settings && last.memory == *memory
+        });
+        if let Some(same) = same {
+            return Some(same.plan.clone());
+        }
+        let plan = plan_inputs(&view.world, &inputs, settings, memory, now);
+        self.last = Some(Planned {
+            inputs,
+            settings: settings.clone(),
+            memory: memory.clone(),
+            plan: plan.clone(),
+            at: Instant::now(),
+        });
+        Some(plan)
     }
 
     fn note_plan(&mut self, plan: &NetworkPlan, now: Timestamp) {

@@ -226,7 +226,7 @@ pub struct EgressTraffic {
 }
 
 /// One peer.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct Peer {
@@ -236,7 +236,7 @@ pub struct Peer {
 }
 
 /// A CIDR and its holes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct IpBlock {

@@ -1,6 +1,6 @@
 //! What a change of policies means for each workload, in words: who still reaches which ports, and who does not any more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::endpoints::Endpoint;
@@ -29,20 +29,15 @@ pub struct Exposure {
 
 /// What becomes of each workload; workloads for which nothing changes are left out.
 pub fn exposures(universe: &Universe, before: &Reach, after: &Reach) -> Vec<Exposure> {
-    let mut by_workload: BTreeMap<&ObjectRef, Vec<usize>> = BTreeMap::new();
-    for edge in universe.beyond(before, after) {
-        let targets = by_workload.entry(&universe.targets[edge.target].workload).or_default();
-        if !targets.contains(&edge.target) {
-            targets.push(edge.target);
-        }
+    let loses = |target: &usize| universe.beyond_at(before, after, *target).next().is_some();
+    let mut by_workload: BTreeMap<&ObjectRef, usize> = BTreeMap::new();
+    for target in (0..universe.targets.len()).filter(loses) {
+        // Pods of one workload differ in labels of the rollout only; the first stands for all.
+        by_workload.entry(&universe.targets[target].workload).or_insert(target);
     }
     by_workload
         .into_iter()
-        .filter_map(|(workload, targets)| {
-            // Pods of one workload differ in labels of the rollout only; the first stands for all.
-            let target = *targets.first()?;
-            Some(exposure(universe, workload, target, before, after))
-        })
+        .map(|(workload, target)| exposure(universe, workload, target, before, after))
         .collect()
 }
 
@@ -90,11 +85,11 @@ fn exposure(universe: &Universe, workload: &ObjectRef, target: usize, before: &R
     };
     let places = [Place::Outside, Place::Node, Place::Elsewhere, Place::Here].into_iter();
     let there = places.filter(|place| classes().any(|(i, class)| class.place == *place && is_other(i)));
-    let (loses, spared) = there.partition(|place| {
-        universe
-            .beyond(before, after)
-            .any(|edge| edge.target == target && universe.classes[edge.class].place == *place)
-    });
+    let losers: BTreeSet<Place> = universe
+        .beyond_at(before, after, target)
+        .map(|(class, _)| universe.classes[class].place)
+        .collect();
+    let (loses, spared) = there.partition(|place| losers.contains(place));
     Exposure {
         workload: workload.clone(),
         everyone,

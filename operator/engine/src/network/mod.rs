@@ -29,6 +29,6 @@ mod tests;
 pub use generate::{Generated, Role};
 pub use infer::ExtraAllow;
 pub use order::Step;
-pub use plan::{NetworkPlan, Start, denies_by_default, plan_namespace};
+pub use plan::{Inputs, NetworkPlan, Start, denies_by_default, plan_inputs, plan_namespace};
 pub use restore::{Decision, Memory};
 pub use settings::Settings;

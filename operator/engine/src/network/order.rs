@@ -162,27 +162,44 @@ impl Stage {
     }
 
     fn is_safe(&self, steps: &[Step]) -> bool {
-        let mut states = vec![self.live_state()];
+        let first = self.live_state();
+        let mut last = first.clone();
         for step in steps {
-            let mut state = states.last().cloned().unwrap_or_default();
-            match step {
-                Step::Apply(policy) => _ = state.insert(policy.name.clone(), self.index(&policy.spec)),
-                Step::Delete { name, .. } => _ = state.remove(name),
-            }
-            states.push(state);
+            self.take(step, &mut last);
         }
-        [Reading::Least, Reading::Most].into_iter().all(|reading| {
-            let reached: Vec<Reach> = states.iter().map(|state| self.reach(state, reading)).collect();
-            let (Some(first), Some(last)) = (reached.first(), reached.last()) else {
-                return true;
+        [Reading::Least, Reading::Most]
+            .into_iter()
+            .all(|reading| self.is_safe_read(steps, (&first, &last), reading))
+    }
+
+    /// Checks every state between the first and the last; each step only where it changes something.
+    fn is_safe_read(&self, steps: &[Step], (first, last): (&State, &State), reading: Reading) -> bool {
+        let (first_in, last_in) = (self.reach(first, reading), self.reach(last, reading));
+        let stays = first_in.clone().and(&last_in);
+        let may_be = self.without_ours(reading).or(&first_in);
+        let mut state = first.clone();
+        steps.iter().all(|step| {
+            let before = state.get(step.name()).copied();
+            self.take(step, &mut state);
+            let after = state.get(step.name()).copied();
+            let touched = |target: &usize| {
+                let restricts = |policy: &usize| self.universe.restricts(*policy, *target);
+                before.iter().chain(&after).any(restricts)
             };
-            let stays = first.clone().and(last);
-            let may_be = self.without_ours(reading).or(first);
-            reached.iter().all(|reach| {
-                self.universe.beyond(&stays, reach).next().is_none()
-                    && self.universe.beyond(reach, &may_be).next().is_none()
+            (0..self.universe.targets.len()).filter(touched).all(|target| {
+                let policies = (0..self.foreign).chain(state.values().copied());
+                let row = self.universe.row(target, policies.map(|policy| (policy, reading)));
+                self.universe.beyond_row(stays.row(target), &row).next().is_none()
+                    && self.universe.beyond_row(&row, may_be.row(target)).next().is_none()
             })
         })
+    }
+
+    fn take(&self, step: &Step, state: &mut State) {
+        match step {
+            Step::Apply(policy) => _ = state.insert(policy.name.clone(), self.index(&policy.spec)),
+            Step::Delete { name, .. } => _ = state.remove(name),
+        }
     }
 
     fn live_state(&self) -> State {

@@ -1,6 +1,7 @@
 //! The plan of one namespace: which policies it gets, in which order, what that cuts, at which risk, or why it is not done.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -10,14 +11,14 @@ use super::diff;
 use super::endpoints::{self, Endpoint};
 use super::exposure::{Exposure, exposures};
 use super::generate::{self, Generated};
-use super::infer;
+use super::infer::{self, Need};
 use super::narrow::answerable;
 use super::order::{Stage, Step};
 use super::reach::Reading as Blocks;
 use super::restore::{self, Decision, Deny, HoldReason, Memory};
 use super::settings::Settings;
 use crate::controls::Risk;
-use crate::model::{Kind, LabelSelector, NetworkPolicy, ObjectRef};
+use crate::model::{Kind, LabelSelector, Namespace, NetworkPolicy, ObjectRef};
 use crate::plan::{Disposition, Held, PlanHash};
 use crate::world::{Reading, Shard, Snapshot};
 
@@ -102,6 +103,36 @@ pub fn denies_by_default(policy: &NetworkPolicy) -> bool {
             .any(|rule| rule.from.is_empty() || rule.from.iter().any(is_open))
 }
 
+/// Everything that a plan follows from, beside settings and memory: two that are equal give the same plan. What they leave out, on purpose, is which pods run in
+/// other namespaces: there are many, they change all the time, and no generated rule depends on them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inputs {
+    namespace: Arc<Namespace>,
+    policies: Vec<Arc<NetworkPolicy>>,
+    endpoints: Vec<Endpoint>,
+    needs: Vec<Need>,
+    called: Vec<Held>,
+    unread: Vec<String>,
+    risk: (Risk, Vec<String>),
+}
+
+impl Inputs {
+    /// Gathers them; `None` if the namespace was not seen.
+    pub fn of(world: &Snapshot, namespace: &str, settings: &Settings) -> Option<Self> {
+        let shard = world.shard(namespace)?;
+        let endpoints = endpoints::of_namespace(world, shard);
+        Some(Self {
+            namespace: Arc::clone(shard.namespace.as_ref()?),
+            policies: shard.network_policies.values().cloned().collect(),
+            needs: infer::needs(world, namespace, &settings.extra),
+            called: called_by_api_server(world, namespace),
+            unread: unread(world, namespace),
+            risk: risk(world, shard, &uncovered(&endpoints)),
+            endpoints,
+        })
+    }
+}
+
 /// Plans a namespace; `None` if it was not seen.
 pub fn plan_namespace(
     world: &Snapshot,
@@ -110,24 +141,34 @@ pub fn plan_namespace(
     memory: &Memory,
     now: Timestamp,
 ) -> Option<NetworkPlan> {
-    let shard = world.shard(namespace)?;
-    let object = shard.namespace.as_ref()?;
-    let policies: Vec<&NetworkPolicy> = shard.network_policies.values().map(AsRef::as_ref).collect();
+    let inputs = Inputs::of(world, namespace, settings)?;
+    Some(plan_inputs(world, &inputs, settings, memory, now))
+}
+
+/// Plans a namespace from what was gathered of it.
+pub fn plan_inputs(
+    world: &Snapshot,
+    inputs: &Inputs,
+    settings: &Settings,
+    memory: &Memory,
+    now: Timestamp,
+) -> NetworkPlan {
+    let object = &inputs.namespace;
+    let namespace = object.metadata.name.as_str();
+    let policies: Vec<&NetworkPolicy> = inputs.policies.iter().map(AsRef::as_ref).collect();
     let (live, foreign): (Vec<_>, Vec<_>) = policies.into_iter().partition(|policy| diff::is_ours(policy));
-    let endpoints = endpoints::of_namespace(world, shard);
     let by = settings.policies.first().map_or("none", |policy| &policy.name);
 
-    let needs = infer::needs(world, namespace, &settings.extra);
-    let mut wanted = generate::allows(namespace, by, &answerable(needs, &endpoints, &foreign, world));
+    let needs = answerable(inputs.needs.clone(), &inputs.endpoints, &foreign, world);
+    let mut wanted = generate::allows(namespace, by, &needs);
     wanted.push(generate::deny(namespace, by));
     let opening = generate::opening(namespace, by);
     let stage = Stage::new(world, namespace, &foreign, &live, &wanted, &opening);
 
     let mut held = settings.held.clone();
-    held.extend(called_by_api_server(world, namespace));
+    held.extend(inputs.called.iter().cloned());
     held.extend(taken_names(&wanted, &foreign));
     let opens = stage.opens(&wanted).map(|edge| Held::WouldOpen { edge });
-    let blind = unread(world, namespace);
 
     // What the team's own policies do already, or what cannot be done without opening something, is not wanted at all.
     let asked = !settings.policies.is_empty() && !foreign.iter().any(|policy| denies_by_default(policy));
@@ -140,7 +181,7 @@ pub fn plan_namespace(
         restore::decide(memory, &standing, lasting, !live.is_empty(), now)
     };
     held.extend(opens);
-    held.extend(blind.iter().map(|what| Held::Unclear { what: what.clone() }));
+    held.extend(inputs.unread.iter().map(|what| Held::Unclear { what: what.clone() }));
     if let Decision::Hold(hold) = &decision {
         held.push(hold_reason(hold));
     }
@@ -151,17 +192,16 @@ pub fn plan_namespace(
         Decision::Isolate if !held.is_empty() && !live.is_empty() => Decision::Withdraw,
         decision => decision,
     };
-    let (steps, start) = steps(&decision, &stage, &live, &wanted, &opening, !blind.is_empty());
+    let (steps, start) = steps(&decision, &stage, &live, &wanted, &opening, !inputs.unread.is_empty());
     let before = stage.without_ours(Blocks::Least);
     let after = stage.with(&wanted, Blocks::Least);
-    let uncovered = uncovered(&endpoints);
-    let (risk, risk_reasons) = risk(world, shard, &uncovered);
-    Some(NetworkPlan {
+    let (risk, risk_reasons) = inputs.risk.clone();
+    NetworkPlan {
         hash: hash(namespace, &wanted, risk),
         namespace: ObjectRef::new(Kind::Namespace, "", namespace),
         uid: object.metadata.uid.clone(),
         exposures: exposures(&stage.universe, &before, &after),
-        uncovered,
+        uncovered: uncovered(&inputs.endpoints),
         intruders: live.iter().filter_map(|policy| intruder(policy)).collect(),
         preview: !settings.enforce,
         disposition: if held.is_empty() {
@@ -176,7 +216,7 @@ pub fn plan_namespace(
         start,
         risk,
         risk_reasons,
-    })
+    }
 }
 
 fn steps(
@@ -299,6 +339,10 @@ fn risk(world: &Snapshot, shard: &Shard, uncovered: &[ObjectRef]) -> (Risk, Vec<
             .to_owned(),
         "HTTPRoutes and network policies of other API groups are not read".to_owned(),
     ];
+    let is_cluster = *world.reading(Kind::Namespace, "") == Reading::Complete;
+    if is_cluster && *world.reading(Kind::Pod, "") != Reading::Complete {
+        reasons.push("other namespaces are not watched: clients there are not known".to_owned());
+    }
     if !uncovered.is_empty() {
         let on_nodes: Vec<String> = uncovered
             .iter()

@@ -112,16 +112,17 @@ pub struct Universe {
     /// Pieces of the port space.
     pub ports: Vec<PortRange>,
     /// By policy and target: what the policy admits to the target in either reading, `None` where it does not restrict the target.
-    admits: Vec<Vec<Option<[Bits; 2]>>>,
+    admits: Vec<Vec<Option<Arc<[Bits; 2]>>>>,
+    /// Every class on every port.
+    full: Bits,
 }
 
-/// What is let in, by target: to a pod that no policy isolates, everything.
+/// What is let in, by target.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Reach {
-    /// By target: whether some policy restricts it.
-    isolated: Vec<bool>,
-    allowed: Vec<Bits>,
-}
+pub struct Reach(Vec<Row>);
+
+/// What is let in to one target; `None` where no policy restricts it, so that everything is.
+pub(super) type Row = Option<Bits>;
 
 impl Universe {
     /// Prepares every question about these policies of a namespace. The policies are named by their index from here on.
@@ -134,7 +135,9 @@ impl Universe {
             .filter(|endpoint| !endpoint.host_network)
             .collect();
         let rules = || policies.iter().flat_map(|policy| &policy.ingress);
-        let peers: Vec<&Peer> = rules().flat_map(|rule| &rule.from).collect();
+        let mut peers: Vec<&Peer> = rules().flat_map(|rule| &rule.from).collect();
+        peers.sort_unstable();
+        peers.dedup();
         let sources = Sources::of(world, namespace, &peers);
         let ranges = rules().flat_map(|rule| {
             targets
@@ -142,21 +145,13 @@ impl Universe {
                 .flat_map(|target| ports::of_rule(&rule.ports, &target.ports.iter()))
         });
         let ports = ports::atoms(ranges);
+        let full = Bits::all(sources.classes.len() * ports.len());
         let admits = policies
             .iter()
-            .map(|policy| {
-                let sets: Vec<_> = policy
-                    .ingress
-                    .iter()
-                    .map(|rule| sources.admitted(namespace, rule))
-                    .collect();
-                targets
-                    .iter()
-                    .map(|target| admitted(policy, target, &sets, &ports, sources.classes.len()))
-                    .collect()
-            })
+            .map(|policy| Policy::of(policy, &sources, namespace).admits(&targets, &ports, &full))
             .collect();
         Self {
+            full,
             targets,
             classes: sources.classes,
             ports,
@@ -166,23 +161,27 @@ impl Universe {
 
     /// What these policies, each in its reading, together and no others, let in.
     pub fn reach(&self, policies: impl IntoIterator<Item = (usize, Reading)>) -> Reach {
-        let size = self.classes.len() * self.ports.len();
-        let mut isolated = vec![false; self.targets.len()];
-        let mut allowed = vec![Bits::none(size); self.targets.len()];
+        let policies: Vec<_> = policies.into_iter().collect();
+        Reach(
+            (0..self.targets.len())
+                .map(|target| self.row(target, policies.iter().copied()))
+                .collect(),
+        )
+    }
+
+    /// The same for one target.
+    pub(super) fn row(&self, target: usize, policies: impl Iterator<Item = (usize, Reading)>) -> Row {
+        let mut row: Row = None;
         for (policy, reading) in policies {
-            for (target, admitted) in self.admits[policy].iter().enumerate() {
-                if let Some(admitted) = admitted {
-                    isolated[target] = true;
-                    allowed[target].add(&admitted[reading as usize]);
+            if let Some(admitted) = &self.admits[policy][target] {
+                let admitted = &admitted[reading as usize];
+                match &mut row {
+                    Some(row) => row.add(admitted),
+                    None => row = Some(admitted.clone()),
                 }
             }
         }
-        for (target, isolated) in isolated.iter().enumerate() {
-            if !isolated {
-                allowed[target] = Bits::all(size);
-            }
-        }
-        Reach { isolated, allowed }
+        row
     }
 
     /// Whether a policy restricts ingress of a target.
@@ -192,24 +191,38 @@ impl Universe {
 
     /// Whether an edge is let through.
     pub fn permits(&self, reach: &Reach, edge: Edge) -> bool {
-        reach.allowed[edge.target].has(edge.class * self.ports.len() + edge.port)
+        let row = &reach.0[edge.target];
+        row.as_ref()
+            .is_none_or(|row| row.has(edge.class * self.ports.len() + edge.port))
     }
 
     /// Edges that `reach` has and `other` has not.
     pub fn beyond<'a>(&'a self, reach: &'a Reach, other: &'a Reach) -> impl Iterator<Item = Edge> + 'a {
+        let rows = reach.0.iter().zip(&other.0).enumerate();
+        rows.flat_map(move |(target, (mine, theirs))| {
+            self.beyond_row(mine, theirs)
+                .map(move |(class, port)| Edge { target, class, port })
+        })
+    }
+
+    /// Classes and ports that a target loses from one to the other.
+    pub(super) fn beyond_at<'a>(
+        &'a self,
+        reach: &'a Reach,
+        other: &'a Reach,
+        target: usize,
+    ) -> impl Iterator<Item = (usize, usize)> + 'a {
+        self.beyond_row(&reach.0[target], &other.0[target])
+    }
+
+    /// Classes and ports that one row has and the other has not.
+    pub(super) fn beyond_row<'a>(&'a self, row: &'a Row, other: &'a Row) -> impl Iterator<Item = (usize, usize)> + 'a {
         let width = self.ports.len();
-        reach
-            .allowed
-            .iter()
-            .zip(&other.allowed)
-            .enumerate()
-            .flat_map(move |(target, (mine, theirs))| {
-                mine.beyond(theirs).map(move |i| Edge {
-                    target,
-                    class: i / width,
-                    port: i % width,
-                })
-            })
+        // Nothing is beyond everything.
+        let pair = other.as_ref().map(|other| (row.as_ref().unwrap_or(&self.full), other));
+        pair.into_iter()
+            .flat_map(|(row, other)| row.beyond(other))
+            .map(move |i| (i / width, i % width))
     }
 
     /// The ports of a target that a class reaches.
@@ -241,56 +254,109 @@ impl Universe {
 impl Reach {
     /// Whether some policy restricts the target.
     pub fn is_isolated(&self, target: usize) -> bool {
-        self.isolated[target]
+        self.0[target].is_some()
+    }
+
+    /// What is let in to a target.
+    pub(super) fn row(&self, target: usize) -> &Row {
+        &self.0[target]
     }
 
     /// What one or the other lets through.
     #[must_use]
-    pub fn or(mut self, other: &Self) -> Self {
-        self.allowed
-            .iter_mut()
-            .zip(&other.allowed)
-            .for_each(|(mine, theirs)| mine.add(theirs));
-        self
+    pub fn or(self, other: &Self) -> Self {
+        let rows = self.0.into_iter().zip(&other.0);
+        Self(
+            rows.map(|(mine, theirs)| {
+                let mut mine = mine?;
+                mine.add(theirs.as_ref()?);
+                Some(mine)
+            })
+            .collect(),
+        )
     }
 
     /// What both let through.
     #[must_use]
-    pub fn and(mut self, other: &Self) -> Self {
-        self.allowed
-            .iter_mut()
-            .zip(&other.allowed)
-            .for_each(|(mine, theirs)| mine.keep(theirs));
-        self
+    pub fn and(self, other: &Self) -> Self {
+        let rows = self.0.into_iter().zip(&other.0);
+        Self(
+            rows.map(|(mine, theirs)| match (mine, theirs) {
+                (Some(mut mine), Some(theirs)) => {
+                    mine.keep(theirs);
+                    Some(mine)
+                }
+                (mine, theirs) => mine.or_else(|| theirs.clone()),
+            })
+            .collect(),
+        )
     }
 }
 
-/// What a policy admits to a target; `sets` are the source classes of its rules.
-fn admitted(
-    policy: &NetworkPolicySpec,
-    target: &Endpoint,
-    sets: &[[BTreeSet<usize>; 2]],
-    ports: &[PortRange],
+/// A policy with the source classes of its rules.
+struct Policy<'a> {
+    spec: &'a NetworkPolicySpec,
+    sets: Vec<[Vec<usize>; 2]>,
     classes: usize,
-) -> Option<[Bits; 2]> {
-    if !policy.restricts_ingress() || !policy.pod_selector.matches(&target.labels) {
-        return None;
+}
+
+impl<'a> Policy<'a> {
+    fn of(spec: &'a NetworkPolicySpec, sources: &Sources, namespace: &str) -> Self {
+        Self {
+            spec,
+            sets: spec
+                .ingress
+                .iter()
+                .map(|rule| sources.admitted(namespace, rule))
+                .collect(),
+            classes: sources.classes.len(),
+        }
     }
-    let mut admitted = [Bits::none(classes * ports.len()), Bits::none(classes * ports.len())];
-    for (rule, sets) in policy.ingress.iter().zip(sets) {
-        let ranges = ports::of_rule(&rule.ports, &target.ports.iter());
-        let pieces: Vec<usize> = (0..ports.len())
-            .filter(|piece| ranges.iter().any(|range| range.contains(&ports[*piece])))
-            .collect();
-        for (admitted, classes) in admitted.iter_mut().zip(sets) {
+
+    /// What it admits to each target that it restricts. Targets for which its ports mean the same share one answer.
+    fn admits(&self, targets: &[Endpoint], ports: &[PortRange], full: &Bits) -> Vec<Option<Arc<[Bits; 2]>>> {
+        let mut known: BTreeMap<Vec<Vec<usize>>, Arc<[Bits; 2]>> = BTreeMap::new();
+        let restricts =
+            |target: &Endpoint| self.spec.restricts_ingress() && self.spec.pod_selector.matches(&target.labels);
+        targets
+            .iter()
+            .map(|target| {
+                let pieces = restricts(target).then(|| self.pieces(target, ports))?;
+                let admitted = known.entry(pieces).or_insert_with_key(|pieces| {
+                    let read = |reading| self.admitted(pieces, ports.len(), reading, full);
+                    Arc::new([read(Reading::Least), read(Reading::Most)])
+                });
+                Some(Arc::clone(admitted))
+            })
+            .collect()
+    }
+
+    /// By rule: the pieces of the port space that its ports mean for a target.
+    fn pieces(&self, target: &Endpoint, ports: &[PortRange]) -> Vec<Vec<usize>> {
+        let of_rule = |rule: &IngressTraffic| {
+            let ranges = ports::of_rule(&rule.ports, &target.ports.iter());
+            (0..ports.len())
+                .filter(|piece| ranges.iter().any(|range| range.contains(&ports[*piece])))
+                .collect()
+        };
+        self.spec.ingress.iter().map(of_rule).collect()
+    }
+
+    fn admitted(&self, pieces: &[Vec<usize>], width: usize, reading: Reading, full: &Bits) -> Bits {
+        let mut admitted = Bits::none(self.classes * width);
+        for (sets, pieces) in self.sets.iter().zip(pieces) {
+            let classes = &sets[reading as usize];
+            if classes.len() == self.classes && pieces.len() == width {
+                return full.clone();
+            }
             for class in classes {
-                for piece in &pieces {
-                    admitted.set(class * ports.len() + piece);
+                for piece in pieces {
+                    admitted.set(class * width + piece);
                 }
             }
         }
+        admitted
     }
-    Some(admitted)
 }
 
 /// The sources of a question and what selectors need to know about them.
@@ -329,7 +395,7 @@ impl Sources {
     }
 
     /// Classes that a rule admits, in either reading.
-    fn admitted(&self, namespace: &str, rule: &IngressTraffic) -> [BTreeSet<usize>; 2] {
+    fn admitted(&self, namespace: &str, rule: &IngressTraffic) -> [Vec<usize>; 2] {
         [Reading::Least, Reading::Most].map(|reading| {
             let admitted = |(source, labels): &(Source, Labels)| {
                 rule.from.is_empty()
