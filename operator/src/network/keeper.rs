@@ -9,10 +9,10 @@ use ironside_crds::remediation::DecisionAction;
 use ironside_crds::{HardeningRemediation, Phase, RemediationStatus};
 use ironside_engine::model::Kind;
 use ironside_engine::model::network::ApiServerBackend;
-use ironside_engine::network::generate::{CONTROL, DENY};
+use ironside_engine::network::generate::CONTROL;
 use ironside_engine::network::restore::reverted;
-use ironside_engine::network::{Decision, Inputs, Memory, NetworkPlan, Settings, Start, plan_inputs};
-use ironside_engine::plan::{Held, PlanHash};
+use ironside_engine::network::{Decision, NetworkPlan, Settings, Start, Step};
+use ironside_engine::plan::Held;
 use ironside_engine::policy::Limits;
 use jiff::Timestamp;
 use kube::Api;
@@ -20,7 +20,8 @@ use kube::api::PostParams;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::live::{Seen, is_older, live};
+use super::live::live;
+use super::place::{Place, SHOWN};
 use super::record;
 use super::standing::{Circumstances, Next, next};
 use super::steps::{Left, StepError, send};
@@ -32,15 +33,9 @@ use crate::report::write_status;
 
 /// What other namespaces say about one is looked at so long after a change: their pods take longer to start.
 const ELSEWHERE: Duration = Duration::from_secs(1);
-/// A write that the watch does not show within this time is not waited for any longer.
-const SHOWN: Duration = Duration::from_secs(10);
 /// Pauses after failures: the first, and the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
-/// A plan is made anew after this time even where nothing about the namespace has changed: it also looks at pods elsewhere.
-const FRESH: Duration = Duration::from_secs(10);
-/// Manager of a change that nothing names: a deletion.
-const UNKNOWN: &str = "unknown";
 
 /// The task's state.
 pub struct Keeper {
@@ -49,34 +44,6 @@ pub struct Keeper {
     /// When to look at which namespace.
     due: BTreeMap<String, Instant>,
     callers: Arc<Vec<ApiServerBackend>>,
-}
-
-/// What this process knows of a namespace beside the view.
-#[derive(Debug, Default)]
-struct Place {
-    /// The status as written last, until the watch shows it or a newer one.
-    written: Option<RemediationStatus>,
-    /// The plan, and since when it is what it is.
-    settled: Option<(PlanHash, Timestamp)>,
-    /// Writes that the watch has not shown yet.
-    doubt: BTreeMap<String, Left>,
-    doubt_since: Option<Instant>,
-    /// Names of our policies that stood at the last look.
-    stood: BTreeSet<String>,
-    /// The plan that the API server refused, and what it said.
-    refused: Option<(PlanHash, String)>,
-    pause: Option<Duration>,
-    last: Option<Planned>,
-}
-
-/// A plan and what it was made from.
-#[derive(Debug)]
-struct Planned {
-    inputs: Inputs,
-    settings: Settings,
-    memory: Memory,
-    plan: NetworkPlan,
-    at: Instant,
 }
 
 impl Keeper {
@@ -303,7 +270,7 @@ impl Keeper {
             place.doubt.insert(name, left);
             place.doubt_since = Some(Instant::now());
         }
-        let names: Vec<&str> = plan.steps.iter().map(ironside_engine::network::Step::name).collect();
+        let names: Vec<&str> = plan.steps.iter().map(Step::name).collect();
         match sent {
             Ok(()) => {
                 place.pause = None;
@@ -414,87 +381,6 @@ impl Keeper {
                 status.message, status.reason
             ),
         });
-    }
-}
-
-impl Place {
-    /// The status to go on from: what was written last, unless the watch shows a later one.
-    fn status(&mut self, stored: Option<&HardeningRemediation>) -> RemediationStatus {
-        let seen = stored.and_then(|stored| stored.status.clone()).unwrap_or_default();
-        match &self.written {
-            Some(written) if *written != seen => written.clone(),
-            _ => {
-                self.written = None;
-                seen
-            }
-        }
-    }
-
-    /// Whether the watch shows what was written, or is not waited for any more.
-    fn is_shown(&mut self, live: &BTreeMap<String, Seen>) -> bool {
-        self.doubt.retain(|name, left| {
-            let seen = live.get(name);
-            match left {
-                Left::There { uid, version } => {
-                    !seen.is_some_and(|seen| seen.uid != *uid || !is_older(&seen.version, version))
-                }
-                Left::Gone { uid } => seen.is_some_and(|seen| seen.uid == *uid),
-            }
-        });
-        if self.doubt_since.is_some_and(|since| since.elapsed() >= SHOWN) {
-            self.doubt.clear();
-        }
-        if self.doubt.is_empty() {
-            self.doubt_since = None;
-        }
-        self.doubt.is_empty()
-    }
-
-    /// Who changed our policies since the last look, if somebody did. The deny is another story.
-    fn tampered(&self, live: &BTreeMap<String, Seen>) -> Option<String> {
-        let altered = live
-            .iter()
-            .filter(|(name, _)| *name != DENY)
-            .find_map(|(_, seen)| seen.intruder.clone());
-        let gone = self.stood.iter().any(|name| name != DENY && !live.contains_key(name));
-        altered.or_else(|| gone.then(|| UNKNOWN.to_owned()))
-    }
-
-    /// The plan; the last one where nothing that it follows from has changed.
-    fn plan(
-        &mut self,
-        view: &View,
-        namespace: &str,
-        settings: &Settings,
-        memory: &Memory,
-        now: Timestamp,
-    ) -> Option<NetworkPlan> {
-        let inputs = Inputs::of(&view.world, namespace, settings)?;
-        let same = self.last.as_ref().filter(|last| {
-            let timeless = last.plan.memory.hold.is_none() && last.at.elapsed() < FRESH;
-            timeless && last.inputs == inputs && last.settings == *settings && last.memory == *memory
-        });
-        if let Some(same) = same {
-            return Some(same.plan.clone());
-        }
-        let plan = plan_inputs(&view.world, &inputs, settings, memory, now);
-        self.last = Some(Planned {
-            inputs,
-            settings: settings.clone(),
-            memory: memory.clone(),
-            plan: plan.clone(),
-            at: Instant::now(),
-        });
-        Some(plan)
-    }
-
-    fn note_plan(&mut self, plan: &NetworkPlan, now: Timestamp) {
-        if self.settled.as_ref().is_none_or(|(hash, _)| *hash != plan.hash) {
-            self.settled = Some((plan.hash.clone(), now));
-        }
-        if self.refused.as_ref().is_some_and(|(hash, _)| *hash != plan.hash) {
-            self.refused = None;
-        }
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod keeper;
 mod live;
+mod place;
 mod record;
 mod standing;
 mod steps;

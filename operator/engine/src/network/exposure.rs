@@ -85,11 +85,11 @@ fn exposure(universe: &Universe, workload: &ObjectRef, target: usize, before: &R
     };
     let places = [Place::Outside, Place::Node, Place::Elsewhere, Place::Here].into_iter();
     let there = places.filter(|place| classes().any(|(i, class)| class.place == *place && is_other(i)));
-    let losers: BTreeSet<Place> = universe
+    let cut_for: BTreeSet<Place> = universe
         .beyond_at(before, after, target)
         .map(|(class, _)| universe.classes[class].place)
         .collect();
-    let (loses, spared) = there.partition(|place| losers.contains(place));
+    let (loses, spared) = there.partition(|place| cut_for.contains(place));
     Exposure {
         workload: workload.clone(),
         everyone,

@@ -23,6 +23,7 @@ pub mod ports;
 pub mod reach;
 pub mod restore;
 pub mod settings;
+mod sources;
 #[cfg(test)]
 mod tests;
 

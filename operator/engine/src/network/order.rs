@@ -122,7 +122,7 @@ impl Stage {
             change.direct(),
             change.by_union(),
             change.by_opening(opening),
-            change.by_opened(),
+            change.by_opened(|policy| self.opens(std::slice::from_ref(policy)).is_none()),
         ];
         candidates.into_iter().find(|steps| self.is_safe(steps))
     }
@@ -296,32 +296,36 @@ impl<'a> Change<'a> {
         steps
     }
 
-    /// Every allow lets everything in until all are there, or until all can go.
-    fn by_opened(&self) -> Vec<Step> {
-        let opened = |policy: &Generated| Step::Apply(Box::new(policy.opened()));
-        let changed = || self.changed.iter().map(|(policy, _)| *policy);
-        let created = || self.created.iter().copied();
-        let deny = self.deny.into_iter().map(apply);
-        let stale = self
-            .stale
+    /// Allows let everything in until all are there, or until all can go: those that may, because they select no pod that other policies rule.
+    fn by_opened(&self, may_open: impl Fn(&Generated) -> bool) -> Vec<Step> {
+        let wanted = self
+            .created
             .iter()
-            .map(|live| Generated::of(live))
-            .filter(|policy| policy.role == Role::Allow);
-        created()
-            .chain(changed())
-            .map(opened)
-            .chain(stale.map(|policy| opened(&policy)))
-            .chain(deny)
-            .chain(created().chain(changed()).map(apply))
-            .chain(self.deletions())
+            .copied()
+            .chain(self.changed.iter().map(|(policy, _)| *policy));
+        let (open, plain): (Vec<_>, Vec<_>) = wanted.partition(|policy| may_open(&policy.opened()));
+        let stale = self.stale.iter().map(|live| (*live, Generated::of(live).opened()));
+        let (open_stale, plain_stale): (Vec<_>, Vec<_>) =
+            stale.partition(|(_, opened)| opened.role == Role::Allow && may_open(opened));
+        let opened = open.iter().map(|policy| policy.opened());
+        let opened = opened.chain(open_stale.iter().map(|(_, opened)| opened.clone()));
+        opened
+            .map(|policy| Step::Apply(Box::new(policy)))
+            .chain(plain.into_iter().chain(self.deny).map(apply))
+            .chain(open.iter().map(|policy| apply(policy)))
+            .chain(plain_stale.iter().chain(&open_stale).map(|(live, _)| delete(live)))
             .collect()
     }
 
     fn deletions(&self) -> impl Iterator<Item = Step> {
-        self.stale.iter().map(|policy| Step::Delete {
-            name: policy.metadata.name.clone(),
-            uid: policy.metadata.uid.clone(),
-        })
+        self.stale.iter().map(|policy| delete(policy))
+    }
+}
+
+fn delete(policy: &NetworkPolicy) -> Step {
+    Step::Delete {
+        name: policy.metadata.name.clone(),
+        uid: policy.metadata.uid.clone(),
     }
 }
 
