@@ -62,6 +62,9 @@ impl Story {
             return;
         }
         let status = remediation.status.clone().unwrap_or_default();
+        if now == (Phase::Pending, "Preview".to_owned()) {
+            return; // `ironside plan` has just said so
+        }
         if now == (Phase::Held, "Quarantined".to_owned()) {
             // Failing, undoing and holding can all lie between two looks.
             let failed = status
@@ -91,7 +94,13 @@ impl Story {
                 format!("{target}: {} planned{risk} ({})", status.summary, now.1),
             ),
             Phase::Applying => (Mark::Waiting, format!("{target}: applying {}", status.summary)),
-            Phase::Verifying => (Mark::Waiting, format!("{target}: patched, watching the new pods")),
+            Phase::Verifying => (
+                Mark::Waiting,
+                match remediation.spec.target.kind.as_str() {
+                    "Namespace" => format!("{target}: policies in place, watching"),
+                    _ => format!("{target}: patched, watching the new pods"),
+                },
+            ),
             Phase::Probation => (Mark::Good, format!("{target}: verified, on probation")),
             Phase::Succeeded => (Mark::Good, format!("{target}: kept")),
             Phase::RollingBack => (Mark::Bad, format!("{target}: the repair broke it, undoing: {message}")),

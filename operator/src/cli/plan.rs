@@ -109,6 +109,15 @@ fn write_table(
     )
 }
 
+/// `restarts 3 pods (RollingUpdate)`.
+fn restarts(plan: &Plan) -> String {
+    match (plan.restart.strategy, plan.restart.pods) {
+        ("None", _) => "restarts nothing".to_owned(),
+        (strategy, 1) => format!("restarts 1 pod ({strategy})"),
+        (strategy, pods) => format!("restarts {pods} pods ({strategy})"),
+    }
+}
+
 fn write_line(plan: &Plan, width: usize, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
     let controls: Vec<&str> = plan.controls.iter().map(|id| id.as_str()).collect();
     let target = style.bold(&format!("{:<width$}", plan.target.to_string()));
@@ -118,8 +127,8 @@ fn write_line(plan: &Plan, width: usize, style: Style, out: &mut dyn Write) -> s
             let risk = style.risk(plan.risk);
             writeln!(
                 out,
-                "{target}  risk {risk}, {} pods restart, plan {}: {controls}",
-                plan.restart.pods,
+                "{target}  risk {risk}, {}, plan {}: {controls}",
+                restarts(plan),
                 plan.hash.short()
             )
         }
@@ -136,11 +145,7 @@ fn write_plan(plan: &Plan, style: Style, out: &mut dyn Write) -> std::io::Result
     let title = style.bold(&plan.target.to_string());
     match &plan.disposition {
         Disposition::Ready => {
-            let restart = match (plan.restart.strategy, plan.restart.pods) {
-                ("None", _) => "restarts nothing".to_owned(),
-                (strategy, 1) => format!("restarts 1 pod ({strategy})"),
-                (strategy, pods) => format!("restarts {pods} pods ({strategy})"),
-            };
+            let restart = restarts(plan);
             writeln!(
                 out,
                 "{title}  risk {}, {restart}, plan {}",
