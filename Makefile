@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Needed: Rust (rustup picks the version of rust-toolchain.toml) and
 # Go 1.26 or newer. The only network is the package registries.
 
-.PHONY: build demo lint test test-versions
+.PHONY: build demo lint static test test-versions
 
 # Ironside at work, on a real control plane with simulated nodes. KEEP=1 leaves it up; APPS=DIR takes your manifests instead of the shop.
 demo:
@@ -28,6 +28,10 @@ VERSIONS ?= 1.34 1.35 1.36 1.37
 test-versions: build
 	@.ci/phases $(foreach version,$(VERSIONS), 'Kubernetes $(version)' \
 	  'IRONSIDE_E2E_EMULATED_VERSION=$(version) cargo test --workspace --test e2e -- $(TESTS)')
+
+# The programs as the container image has them, proven static. A release build: several minutes.
+static:
+	.ci/static
 
 # What a change must also pass: the format and the lints.
 lint:

@@ -1,5 +1,7 @@
 //! The command line as a process: what it prints, what it refuses, how it exits.
 
+#![allow(clippy::unwrap_used)] // a test
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

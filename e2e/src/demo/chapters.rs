@@ -1,5 +1,6 @@
 //! The story itself, chapter by chapter.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
@@ -54,7 +55,7 @@ pub(super) async fn tell(
         .count();
     let quarantined = all.iter().filter(|r| reason(r) == "Quarantined").count();
     voice.say(&format!(
-        "{kept} workloads repaired, {quarantined} put back and quarantined, the others wait for a person."
+        "{kept} repairs kept, {quarantined} put back and quarantined, the others wait for a person."
     ));
     if apps.is_shop && quarantined == 0 {
         bail!("the image resizer should have broken and been put back");
@@ -76,8 +77,7 @@ pub(super) async fn tell(
     voice.chapter("After");
     // From the metrics, which are computed when they are read; the status of a policy is written every 30 seconds at most.
     let metrics = installed.scrape().await?;
-    let mut after = 100;
-    for namespace in &apps.namespaces {
+    for (namespace, before) in &before {
         let policy = format!("{namespace}/team");
         let percent = |name: &str| {
             metrics
@@ -88,22 +88,16 @@ pub(super) async fn tell(
         let coverage = percent("ironside_coverage_ratio").with_context(|| format!("no coverage of {policy}"))?;
         voice.event(
             Mark::Good,
-            &format!("{namespace}: score {score} %, coverage {coverage} %"),
+            &format!("{namespace}: score {before} % before, {score} % now; coverage {coverage} %"),
         );
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a percentage
-        {
-            after = after.min(score as u32);
-        }
     }
-    voice.say(&format!(
-        "Score {before} % before, {after} % now. What is left is held for a reason, and the reason is in the object:"
-    ));
+    voice.say("What is left is held for a reason, and the reason is in the object:");
     voice.quote(&cluster.kubectl()?.run(&["get", "hrem", "-A"]).await?);
     voice.say(&format!("Metrics: {}", installed.metrics()));
     Ok(())
 }
 
-async fn audit(cluster: &Cluster, client: &Client, apps: &Apps, voice: &Voice) -> Result<u32> {
+async fn audit(cluster: &Cluster, client: &Client, apps: &Apps, voice: &Voice) -> Result<Scores> {
     let policy = include_str!("../../demo/policy.yaml");
     for namespace in &apps.namespaces {
         voice.say(&format!("$ kubectl apply -n {namespace} -f policy.yaml"));
@@ -119,9 +113,12 @@ async fn audit(cluster: &Cluster, client: &Client, apps: &Apps, voice: &Voice) -
     Ok(score)
 }
 
-/// Waits until every policy reports a score of its present spec, and returns the lowest.
-async fn scores(client: &Client, apps: &Apps, voice: &Voice) -> Result<u32> {
-    let mut lowest = 100;
+/// Score in percent, by namespace.
+type Scores = BTreeMap<String, u32>;
+
+/// Waits until every policy reports a score of its present spec.
+async fn scores(client: &Client, apps: &Apps, voice: &Voice) -> Result<Scores> {
+    let mut scores = Scores::new();
     for namespace in &apps.namespaces {
         let api: Api<HardeningPolicy> = Api::namespaced(client.clone(), namespace);
         let status = wait::until("the policy has a score", async || {
@@ -142,9 +139,9 @@ async fn scores(client: &Client, apps: &Apps, voice: &Voice) -> Result<u32> {
                 counts.passed, counts.failed, counts.unknown
             ),
         );
-        lowest = lowest.min(score);
+        scores.insert(namespace.clone(), score);
     }
-    Ok(lowest)
+    Ok(scores)
 }
 
 async fn preview(cluster: &Cluster, apps: &Apps, voice: &Voice) -> Result<()> {

@@ -229,7 +229,8 @@ async fn each_effect_meets(test: &Scenario<'_>, fault: &Fault, end: &End) -> Res
         let deployments: Api<Deployment> = Api::namespaced(test.client.clone(), &test.namespace);
         deployments.delete(&name, &DeleteParams::default()).await?;
         wait::until("the workload is gone", async || {
-            Ok(ensure!(deployments.get_opt(&name).await?.is_none()))
+            ensure!(deployments.get_opt(&name).await?.is_none());
+            Ok(())
         })
         .await?;
         rule.remove();

@@ -1,6 +1,7 @@
 //! Metrics, dashboard and alerts against a real Prometheus that scrapes the running operator.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ironside_e2e::operator::Start;
@@ -19,7 +20,7 @@ fn board() -> Result<Value> {
     ))?)?)
 }
 
-/// Every query of the board, with its variables filled in as Grafana would.
+/// Every query of the board, with its variables filled in as Grafana would, and without the `> 0` that only keeps empty series out of a legend.
 fn queries(board: &Value) -> Vec<(String, String)> {
     let panels = board["panels"].as_array().cloned().unwrap_or_default();
     panels
@@ -31,7 +32,10 @@ fn queries(board: &Value) -> Vec<(String, String)> {
                 .into_iter()
                 .filter_map(move |target| Some((title.clone(), target["expr"].as_str()?.to_owned())))
         })
-        .map(|(title, query)| (title, query.replace("$policy", ".*").replace("$__rate_interval", "1m")))
+        .map(|(title, query)| {
+            let query = query.replace("$policy", ".*").replace("$__rate_interval", "1m");
+            (title, query.trim_end_matches(" > 0").to_owned())
+        })
         .collect()
 }
 
@@ -41,6 +45,8 @@ async fn every_query_of_the_dashboard_returns_data_from_a_running_operator() -> 
     scenario(async |at: &Scenario<'_>| {
         at.operator_namespace().await?;
         available_deployment(&at.client, &at.namespace, &Workload::named("web").replicas(2)).await?;
+        let agent = Workload::named("agent").daemon_set();
+        at.apply(&[agent]).await.context("a workload that is held")?;
         at.cluster
             .kubectl()?
             .run_with_input(
@@ -62,6 +68,38 @@ async fn every_query_of_the_dashboard_returns_data_from_a_running_operator() -> 
         Ok(())
     })
     .await
+}
+
+/// What the program in `e2e/board` finds wrong with a dashboard: Grafana's published schema, panel by panel.
+fn departures(board: &Value) -> Result<String> {
+    let mut checker = Command::new("go")
+        .args(["run", "-mod=readonly", "."])
+        .current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("board"))
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("start `go run`")?;
+    serde_json::to_writer(checker.stdin.take().context("its input")?, board)?;
+    let output = checker.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(
+        output.status.success() != said.contains("panels["),
+        "the checker itself failed: {said}"
+    );
+    Ok(said)
+}
+
+#[test]
+fn the_dashboard_is_valid_for_the_schema_that_grafana_publishes() -> Result<()> {
+    let mut board = board()?;
+    let departures_of_ours = departures(&board)?;
+    ensure!(departures_of_ours.is_empty(), "{departures_of_ours}");
+    board["panels"][1]["options"]["colourMode"] = "background".into();
+    ensure!(
+        departures(&board)?.contains("'colourMode'"),
+        "an unknown option is noticed"
+    );
+    Ok(())
 }
 
 #[test]

@@ -195,6 +195,9 @@ impl Executor {
 
     /// Forgets what belongs to another term. What is stored comes back from the view.
     fn forget(&mut self) {
+        for target in self.entries.keys() {
+            self.context.views.undoing(target, false);
+        }
         self.entries.clear();
         self.due.clear();
     }
@@ -300,6 +303,9 @@ impl Executor {
         }
         entry.busy = true;
         entry.claiming = record.phase == Phase::Applying;
+        // Until the record says that it is over, which it does when the view shows the template as it was.
+        let under_way = matches!(record.phase, Phase::RollingBack | Phase::Reverting);
+        self.context.views.undoing(&target, under_way);
         let old = entry.stored.as_deref().and_then(|stored| stored.status.as_ref());
         let namespace = if target.namespace.is_empty() {
             self.context.own_namespace.to_string()

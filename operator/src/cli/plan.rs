@@ -102,7 +102,7 @@ fn write_table(
     let count = |wanted: u8| plans.iter().filter(|plan| rank(plan) == wanted).count();
     writeln!(
         out,
-        "{} can be repaired, {} are held, {} cannot be repaired by Ironside",
+        "{} can be repaired, {} held, {} not repairable by Ironside",
         count(0),
         count(1),
         count(2)

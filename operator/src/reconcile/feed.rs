@@ -55,6 +55,8 @@ pub struct Subscription {
 struct Shared {
     latest: ArcSwap<View>,
     subscribers: Mutex<Vec<Weak<Mutex<Dirty>>>>,
+    /// Targets whose repair is being taken back by this process.
+    undoing: Mutex<BTreeSet<ObjectRef>>,
 }
 
 impl Feed {
@@ -82,12 +84,28 @@ impl Feed {
         }
         self.published.send_modify(|count| *count += 1);
     }
+
+    /// Whether a change of this target that opens what was closed is our own undo, not somebody's drift.
+    pub fn is_being_undone(&self, target: &ObjectRef) -> bool {
+        self.shared.undoing.lock().contains(target)
+    }
 }
 
 impl Views {
     /// The latest view.
     pub fn latest(&self) -> Arc<View> {
         self.shared.latest.load_full()
+    }
+
+    /// Says before the request is sent that the repair of this target is being taken back, and later that it was. The field managers cannot tell:
+    /// a field that was removed has none.
+    pub fn undoing(&self, target: &ObjectRef, under_way: bool) {
+        let mut undoing = self.shared.undoing.lock();
+        if under_way {
+            undoing.insert(target.clone());
+        } else {
+            undoing.remove(target);
+        }
     }
 
     /// A new subscription. The first change comes at once, with an empty set: start from the view as a whole.

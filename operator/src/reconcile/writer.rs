@@ -252,8 +252,12 @@ impl Writer {
             if judged.panicked {
                 self.happenings.panicked();
             }
-            // A verdict that turned because a policy changed is not drift.
-            if !everything && let (Some(before), Some(after)) = (self.results.get(&target), &judged.outcome) {
+            // A verdict that turned because a policy changed is not drift, and neither is our own undo.
+            let ours = self.feed.is_being_undone(&target);
+            if !everything
+                && !ours
+                && let (Some(before), Some(after)) = (self.results.get(&target), &judged.outcome)
+            {
                 self.tell_drift(bench, before, after);
             }
             news.push((target, judged.outcome));

@@ -98,6 +98,25 @@ fn a_change_becomes_a_verdict_and_drift_an_event() {
 }
 
 #[test]
+fn our_own_undo_is_not_drift() {
+    let mut scene = scene();
+    let now = Timestamp::UNIX_EPOCH;
+    let target = ObjectRef::new(Kind::Deployment, "shop", "web");
+    scene.writer.step([web(false)], now);
+    scene.views.undoing(&target, true);
+    scene.writer.step([web(true)], now);
+    assert_eq!(verdict(&scene.views.latest(), "POD-009"), Some(Verdict::Fail));
+    assert!(
+        scene.events.try_recv().is_err(),
+        "nobody opened it: the repair was taken back"
+    );
+    scene.writer.step([web(false)], now);
+    scene.views.undoing(&target, false);
+    scene.writer.step([web(true)], now);
+    assert_eq!(scene.events.try_recv().unwrap().reason, EventReason::DriftDetected);
+}
+
+#[test]
 fn a_new_object_that_fails_is_not_drift() {
     let mut scene = scene();
     scene.writer.step([web(true)], Timestamp::UNIX_EPOCH);
