@@ -110,6 +110,20 @@ fn no_arrow_between_our_packages_turns_round() {
 }
 
 #[test]
+fn no_merge_was_left_half_done() {
+    let marker = |line: &str| ["<<<<<<< ", ">>>>>>> "].iter().any(|mark| line.starts_with(mark));
+    for (path, text) in tracked() {
+        let left = text.lines().position(marker);
+        assert!(
+            left.is_none(),
+            "{}: a conflict marker at line {:?}",
+            path.display(),
+            left.map(|it| it + 1)
+        );
+    }
+}
+
+#[test]
 fn no_file_is_longer_than_one_can_read() {
     let generated = |path: &Path, text: &str| {
         let first = text.lines().next().unwrap_or_default();

@@ -14,3 +14,4 @@ pub mod network;
 pub mod process;
 pub mod reconcile;
 pub mod report;
+pub mod yaml;

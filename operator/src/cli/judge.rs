@@ -7,13 +7,14 @@ use ironside_crds::{
     PolicySpec, Profile, ProfileName,
 };
 use ironside_engine::controls::Verdict;
-use ironside_engine::evaluate::{Evaluation, Evaluator, Finding};
+use ironside_engine::evaluate::{Evaluation, Evaluator, Finding, Score, Scoreboard};
 use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::plan::{Plan, plan};
 use ironside_engine::policy::{ExceptionSet, PolicySet};
 use ironside_engine::world::{Delta, Object, World};
 use serde_json::{Value, json};
 
+use super::fix::Fixer;
 use super::manifest::{Document, Manifests, Problem, Source};
 
 /// Objects with where they come from.
@@ -30,6 +31,8 @@ pub struct Scanned {
     pub skipped: usize,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// What standard input said.
+    stdin: Option<String>,
 }
 
 /// The result of a scan.
@@ -41,6 +44,12 @@ pub struct Judged {
     pub problems: Vec<Problem>,
     /// Objects of kinds that no control reads.
     pub skipped: usize,
+    /// What standard input said.
+    pub stdin: Option<String>,
+    /// Score and coverage of everything that was judged.
+    pub score: Score,
+    /// Failures that a baseline took out.
+    pub known: usize,
 }
 
 impl Judged {
@@ -63,6 +72,7 @@ impl Scanned {
     /// Takes in what was read from files.
     pub fn add(&mut self, manifests: Manifests) {
         self.problems.extend(manifests.problems);
+        self.stdin = manifests.stdin.or(self.stdin.take());
         for document in manifests.documents {
             self.add_document(document);
         }
@@ -83,10 +93,14 @@ impl Scanned {
         let judged = Evaluator::default().evaluate_all(&world, &policies, &exceptions, &targets, now);
         let mut evaluations: Vec<(Source, Evaluation)> = sources.into_iter().zip(judged).collect();
         evaluations.sort_by(|(a, x), (b, y)| (a, &x.target).cmp(&(b, &y.target)));
+        let score = Scoreboard::of(evaluations.iter().map(|(_, evaluation)| evaluation)).total();
         Judged {
+            score,
+            known: 0,
             evaluations,
             problems: self.problems,
             skipped: self.skipped,
+            stdin: self.stdin,
         }
     }
 
@@ -110,6 +124,24 @@ impl Scanned {
                 )
             })
             .collect()
+    }
+
+    /// What `fix` asks: which objects fail what, and the repair of some of it.
+    pub(super) fn fixer(mut self, profile: ProfileName, now: jiff::Timestamp) -> Fixer {
+        self.complete_namespaces();
+        if !self.has_policies() {
+            self.cluster_policies.push(policy_of(profile));
+        }
+        let exceptions = ExceptionSet::compile(&self.cluster_exceptions, &self.exceptions);
+        let (world, _) = self.world.drain();
+        Fixer {
+            world,
+            sources: self.sources,
+            cluster_policies: self.cluster_policies,
+            policies: self.policies,
+            exceptions,
+            now,
+        }
     }
 
     /// Whether a policy is among the objects.

@@ -83,6 +83,7 @@ fn documents(objects: Vec<Value>) -> Manifests {
     let source = Source {
         file: "cluster".to_owned(),
         line: 0,
+        within: String::new(),
     };
     let documents = objects
         .into_iter()

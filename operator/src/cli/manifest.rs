@@ -2,12 +2,14 @@
 //!
 //! One bad document never hides the others: each file and each document fails on its own, with line and column, and the rest is read.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+
+use crate::yaml::{self, Part};
 
 /// Largest file that is read, in bytes. The API server takes no object above 3 MiB; a file this big is not a manifest.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
@@ -22,11 +24,16 @@ pub struct Source {
     pub file: String,
     /// First line of the document, from 1.
     pub line: usize,
+    /// JSON pointer of the object inside the document: empty, or an item of a `List`.
+    pub within: String,
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        match self.line {
+            0 => f.write_str(&self.file), // an object of a cluster stands on no line
+            line => write!(f, "{}:{line}", self.file),
+        }
     }
 }
 
@@ -63,6 +70,8 @@ pub struct Manifests {
     pub problems: Vec<Problem>,
     /// Files that were opened.
     pub files: usize,
+    /// What standard input said, if it was read: it cannot be read again to find where something stands.
+    pub stdin: Option<String>,
 }
 
 impl Manifests {
@@ -133,7 +142,13 @@ impl Manifests {
             return self.problem(file, "binary data, not a manifest".to_owned());
         }
         match std::str::from_utf8(&bytes) {
-            Ok(text) => self.read_text(file, text.trim_start_matches('\u{feff}')),
+            Ok(text) => {
+                let text = text.trim_start_matches('\u{feff}');
+                self.read_text(file, text);
+                if file == "-" {
+                    self.stdin = Some(text.to_owned());
+                }
+            }
             Err(error) => {
                 let line = String::from_utf8_lossy(&bytes[..error.valid_up_to()])
                     .split('\n')
@@ -144,7 +159,7 @@ impl Manifests {
     }
 
     fn read_text(&mut self, file: &str, text: &str) {
-        for (line, part) in documents(text) {
+        for Part { text: part, line, .. } in yaml::parts(text) {
             if part
                 .lines()
                 .all(|l| l.trim().is_empty() || l.trim_start().starts_with('#'))
@@ -154,6 +169,7 @@ impl Manifests {
             let source = Source {
                 file: file.to_owned(),
                 line: line + leading_blank_lines(part),
+                within: String::new(),
             };
             match serde_saphyr::from_str::<Value>(part) {
                 Ok(object) => self.take(source, object),
@@ -181,8 +197,10 @@ impl Manifests {
             Value::Null => {}
             Value::Object(mut list) if is_object && list.get("items").is_some_and(Value::is_array) => {
                 if let Some(Value::Array(items)) = list.remove("items") {
-                    for item in items {
-                        self.take(source.clone(), item);
+                    for (index, item) in items.into_iter().enumerate() {
+                        let mut source = source.clone();
+                        let _ = write!(source.within, "/items/{index}");
+                        self.take(source, item);
                     }
                 }
             }
@@ -200,25 +218,6 @@ impl Manifests {
             message,
         });
     }
-}
-
-/// Splits at document markers: `---` or `...` at the start of a line ends a document, whatever it is in the middle of (YAML 1.2, 9.1.2).
-fn documents(text: &str) -> Vec<(usize, &str)> {
-    let mut parts = Vec::new();
-    let (mut start, mut start_line) = (0, 1);
-    let mut offset = 0;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
-        let marker = line.trim_end();
-        if marker == "---" || marker == "..." || marker.starts_with("--- ") {
-            parts.push((start_line, &text[start..offset]));
-            // Content can follow the marker on its line: `--- {kind: Pod}`, or a comment.
-            start = offset + if marker == "..." { line.len() } else { 3 };
-            start_line = index + if marker == "..." { 2 } else { 1 };
-        }
-        offset += line.len();
-    }
-    parts.push((start_line, &text[start..]));
-    parts
 }
 
 fn leading_blank_lines(part: &str) -> usize {

@@ -4,9 +4,11 @@
 
 mod decide;
 mod explain;
+mod fix;
 mod judge;
 mod kubeconfig;
 mod listing;
+mod locate;
 mod manifest;
 mod pause;
 mod plan;
@@ -17,7 +19,7 @@ mod style;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use judge::{Judged, Scanned};
 
@@ -34,6 +36,8 @@ pub struct Cli {
 enum Verb {
     /// Judge manifests or a cluster.
     Scan(scan::ScanArgs),
+    /// Repair manifests: the operator's own repairs, done to the source. Shows a diff; --write does it.
+    Fix(fix::FixArgs),
     /// Show what would be changed in the cluster, at which risk, and what is held and why.
     Plan(plan::PlanArgs),
     /// Approve the repair of a workload.
@@ -50,6 +54,17 @@ enum Verb {
     Explain(explain::ExplainArgs),
     /// List the controls.
     Controls(explain::ControlsArgs),
+    /// Write completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages into a folder.
+    #[command(hide = true)]
+    Man {
+        /// The folder.
+        folder: std::path::PathBuf,
+    },
 }
 
 /// Which cluster, and where in it.
@@ -121,6 +136,7 @@ impl Cli {
     pub async fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Outcome> {
         match self.verb {
             Verb::Scan(args) => args.run(out, err).await,
+            Verb::Fix(args) => args.run(out, err),
             Verb::Plan(args) => args.run(out, err).await,
             Verb::Approve(args) => args.run(out).await,
             Verb::Hold(args) => args.run(decide::Action::Hold, out).await,
@@ -129,6 +145,15 @@ impl Cli {
             Verb::Pause(args) => args.run(out).await,
             Verb::Explain(args) => args.run(out),
             Verb::Controls(args) => args.run(out),
+            Verb::Completions { shell } => {
+                clap_complete::generate(shell, &mut Self::command(), "ironside", out);
+                Ok(Outcome::Clean)
+            }
+            Verb::Man { folder } => {
+                std::fs::create_dir_all(&folder)?;
+                clap_mangen::generate_to(Self::command(), &folder)?;
+                Ok(Outcome::Clean)
+            }
         }
     }
 }

@@ -9,8 +9,8 @@ use ironside_crds::ProfileName;
 
 use super::judge::{Judged, Scanned};
 use super::manifest::Manifests;
-use super::style::Style;
-use super::{ClusterArgs, Format, Outcome, kubeconfig, listing, report};
+use super::report::{self, Baseline, Form};
+use super::{ClusterArgs, Outcome, kubeconfig, listing};
 
 #[derive(Debug, Args)]
 pub(super) struct ScanArgs {
@@ -29,7 +29,10 @@ pub(super) struct ScanArgs {
     profile: ProfileArg,
     /// Output format.
     #[arg(short, long, value_enum, default_value_t)]
-    output: Format,
+    output: Form,
+    /// Show only failures that this earlier scan (written with `-o json`) does not have.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// Also show what passes and what does not apply.
     #[arg(long)]
     all: bool,
@@ -37,7 +40,7 @@ pub(super) struct ScanArgs {
 
 /// Profile as it is written on the command line.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum ProfileArg {
+pub(super) enum ProfileArg {
     /// The NSA/CISA Kubernetes Hardening Guide.
     #[default]
     #[value(alias = "NsaCisa")]
@@ -69,6 +72,7 @@ impl ScanArgs {
         if self.paths.is_empty() && !self.cluster {
             bail!("nothing to scan: give files or folders, `-` for standard input, or --cluster");
         }
+        let baseline = self.baseline.as_deref().map(Baseline::read).transpose()?;
         let mut scanned = Scanned::default();
         scanned.add(Manifests::read(&self.policy, &mut std::io::empty()));
         if self.cluster {
@@ -81,14 +85,14 @@ impl ScanArgs {
             }
             scanned.add(manifests);
         }
-        let judged = scanned.judge(self.profile.into(), jiff::Timestamp::now());
+        let mut judged = scanned.judge(self.profile.into(), jiff::Timestamp::now());
+        if let Some(baseline) = baseline {
+            baseline.take_from(&mut judged);
+        }
         for problem in &judged.problems {
             writeln!(err, "ironside: {problem}")?;
         }
-        match self.output {
-            Format::Table => report::write_table(&judged, self.all, Style::of_stdout(), out)?,
-            Format::Json => report::write_json(&judged, out)?,
-        }
+        report::write(&judged, self.output, self.all, out)?;
         Ok(outcome(&judged))
     }
 }

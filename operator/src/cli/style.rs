@@ -31,6 +31,14 @@ impl Style {
         self.paint("2", text)
     }
 
+    pub(super) fn added(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    pub(super) fn removed(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
     pub(super) fn severity(self, severity: Severity) -> String {
         let code = match severity {
             Severity::Critical => "1;31",

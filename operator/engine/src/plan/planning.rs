@@ -29,6 +29,22 @@ const OF_THE_IMAGE: [&str; 4] = ["runAsNonRoot", "runAsUser", "runAsGroup", "rea
 /// Plans the repair of one workload: at most one plan, and one patch in it, whatever the number of findings. `None` where there is nothing that a policy wants
 /// planned: no failure with a repair in mode Preview or Enforce, or the object is on its way out. Repairs of namespaces are planned by `network`.
 pub fn plan(world: &Snapshot, evaluation: &Evaluation, limits: &Limits, now: Timestamp) -> Option<Plan> {
+    let mut plan = make(world, evaluation, limits, now)?;
+    if matches!(plan.disposition, Disposition::NotRepairable(_)) {
+        plan.patch = json_patch::Patch::default();
+        plan.undo = json_patch::Patch::default();
+    }
+    debug_assert_eq!(super::lint(&plan, world), Vec::<String>::new(), "{plan:#?}");
+    Some(plan)
+}
+
+/// The same repair for the text that an object is created from. It keeps its patch where the object in a cluster could not be changed (a pod, a Job): what stands
+/// in Git can.
+pub fn plan_source(world: &Snapshot, evaluation: &Evaluation, limits: &Limits, now: Timestamp) -> Option<Plan> {
+    make(world, evaluation, limits, now)
+}
+
+fn make(world: &Snapshot, evaluation: &Evaluation, limits: &Limits, now: Timestamp) -> Option<Plan> {
     let workload = world.workload(&evaluation.target)?;
     if leaving(world, workload) {
         return None;
@@ -52,7 +68,6 @@ pub fn plan(world: &Snapshot, evaluation: &Evaluation, limits: &Limits, now: Tim
     if plan.changes.is_empty() && plan.disposition == Disposition::Ready {
         return None; // Every container that fails is spared by an exception.
     }
-    debug_assert_eq!(super::lint(&plan, world), Vec::<String>::new(), "{plan:#?}");
     Some(plan)
 }
 
@@ -146,10 +161,6 @@ impl Planning<'_> {
         };
         plan.hash = hash::of(&plan);
         plan.disposition = self.disposition(&plan, record_held);
-        if matches!(plan.disposition, Disposition::NotRepairable(_)) {
-            plan.patch = json_patch::Patch::default();
-            plan.undo = json_patch::Patch::default();
-        }
         plan
     }
 

@@ -1,0 +1,342 @@
+//! JSON for programs, and the baseline that is read back from it.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context as _;
+use ironside_engine::controls::{CONTROLS, Evidence, Verdict};
+use ironside_engine::evaluate::Evaluation;
+use ironside_engine::model::ObjectRef;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::identity;
+use crate::cli::judge::Judged;
+use crate::cli::locate::Locator;
+use crate::cli::manifest::Source;
+use crate::yaml::Position;
+
+/// Version of the JSON form. It changes when a field changes its meaning or goes away; further fields may come at any time.
+const JSON_VERSION: &str = "ironside.dev/v1";
+
+/// Writes the JSON form, everything included.
+pub(super) fn write(judged: &Judged, out: &mut dyn Write) -> anyhow::Result<()> {
+    let mut locator = Locator::new(judged.stdin.as_deref());
+    let mut results = Vec::new();
+    for (source, evaluation) in &judged.evaluations {
+        results.extend(results_of(source, evaluation, &mut locator));
+    }
+    let report = Report {
+        api_version: JSON_VERSION,
+        kind: "ScanResult",
+        summary: Summary {
+            objects: judged.evaluations.len(),
+            passed: judged.count(Verdict::Pass),
+            failed: judged.count(Verdict::Fail),
+            unknown: judged.count(Verdict::Unknown),
+            not_applicable: judged.count(Verdict::NotApplicable),
+            excepted: judged
+                .findings()
+                .filter(|(_, finding)| finding.excepted.is_some())
+                .count(),
+            skipped: judged.skipped,
+            in_baseline: judged.known,
+            score_percent: judged.score.score_percent,
+            coverage_percent: judged.score.coverage_percent,
+        },
+        controls: controls(judged),
+        results,
+        problems: judged
+            .problems
+            .iter()
+            .map(|p| ReportProblem {
+                at: &p.at,
+                message: &p.message,
+            })
+            .collect(),
+    };
+    serde_json::to_writer_pretty(&mut *out, &report)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+fn results_of<'a>(
+    source: &'a Source,
+    evaluation: &'a Evaluation,
+    locator: &mut Locator<'_>,
+) -> impl Iterator<Item = ReportResult<'a>> {
+    evaluation.findings.iter().map(move |finding| ReportResult {
+        control: finding.control.id.as_str(),
+        title: finding.control.title,
+        severity: finding.control.severity.as_str(),
+        component: finding.control.component.as_str(),
+        result: match finding.verdict {
+            Verdict::Pass => "Pass",
+            Verdict::Fail => "Fail",
+            Verdict::NotApplicable => "NotApplicable",
+            Verdict::Unknown => "Unknown",
+        },
+        object: ReportObject {
+            api_version: evaluation.target.kind.api_version(),
+            kind: evaluation.target.kind.name(),
+            namespace: &evaluation.target.namespace,
+            name: &evaluation.target.name,
+        },
+        source: ReportSource {
+            file: &source.file,
+            line: source.line,
+        },
+        threats: finding.control.threats.iter().map(|threat| threat.as_str()).collect(),
+        excepted: finding.excepted.as_deref(),
+        evidence: finding
+            .evidence
+            .iter()
+            .map(|evidence| ReportEvidence::of(evidence, locator.position(source, &evidence.pointer)))
+            .collect(),
+        gaps: finding
+            .gaps
+            .iter()
+            .map(|gap| ReportGap {
+                reason: gap.reason,
+                message: &gap.message,
+            })
+            .collect(),
+        reason: finding.not_applicable.as_deref(),
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    summary: Summary,
+    controls: Vec<ReportControl>,
+    results: Vec<ReportResult<'a>>,
+    problems: Vec<ReportProblem<'a>>,
+}
+
+/// What a reader wants to know of a control, once for all its results.
+#[derive(Serialize)]
+struct ReportControl {
+    id: &'static str,
+    title: &'static str,
+    why: &'static str,
+    repair: &'static str,
+    frameworks: Vec<ReportFramework>,
+}
+
+#[derive(Serialize)]
+struct ReportFramework {
+    name: &'static str,
+    ids: &'static [&'static str],
+}
+
+fn controls(judged: &Judged) -> Vec<ReportControl> {
+    let judged: BTreeSet<&str> = judged
+        .findings()
+        .map(|(_, finding)| finding.control.id.as_str())
+        .collect();
+    let controls = CONTROLS.iter().filter(|control| judged.contains(control.id.as_str()));
+    controls
+        .map(|control| ReportControl {
+            id: control.id.as_str(),
+            title: control.title,
+            why: control.docs.why,
+            repair: control.docs.repair,
+            frameworks: control
+                .frameworks
+                .iter()
+                .map(|mapping| ReportFramework {
+                    name: mapping.framework.as_str(),
+                    ids: mapping.ids,
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Summary {
+    objects: usize,
+    passed: usize,
+    failed: usize,
+    unknown: usize,
+    not_applicable: usize,
+    excepted: usize,
+    skipped: usize,
+    /// Failures that are not among the results because the baseline has them.
+    in_baseline: usize,
+    score_percent: Option<u32>,
+    coverage_percent: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReportResult<'a> {
+    control: &'static str,
+    title: &'static str,
+    severity: &'static str,
+    component: &'static str,
+    threats: Vec<&'static str>,
+    result: &'static str,
+    object: ReportObject<'a>,
+    source: ReportSource<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    excepted: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    evidence: Vec<ReportEvidence<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gaps: Vec<ReportGap<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReportObject<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'a str,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct ReportSource<'a> {
+    file: &'a str,
+    line: usize,
+}
+
+#[derive(Serialize)]
+struct ReportEvidence<'a> {
+    pointer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<&'a str>,
+    observed: Option<&'a Value>,
+    expected: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manager: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+}
+
+impl<'a> ReportEvidence<'a> {
+    fn of(evidence: &'a Evidence, position: Option<Position>) -> Self {
+        Self {
+            pointer: &evidence.pointer,
+            container: evidence.container.as_deref(),
+            observed: evidence.observed.as_ref(),
+            expected: &evidence.expected,
+            manager: evidence.owner.as_ref().map(|owner| owner.manager.as_str()),
+            line: position.map(|position| position.line),
+            column: position.map(|position| position.column),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ReportGap<'a> {
+    reason: &'static str,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct ReportProblem<'a> {
+    at: &'a str,
+    message: &'a str,
+}
+
+/// What an earlier scan found, to show only what is new.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Baseline(BTreeSet<String>);
+
+/// Of the JSON form, what tells one failure from another.
+#[derive(Deserialize)]
+struct Earlier {
+    kind: String,
+    results: Vec<EarlierResult>,
+}
+
+#[derive(Deserialize)]
+struct EarlierResult {
+    control: String,
+    result: String,
+    object: EarlierObject,
+    #[serde(default)]
+    evidence: Vec<EarlierEvidence>,
+}
+
+#[derive(Deserialize)]
+struct EarlierObject {
+    kind: String,
+    #[serde(default)]
+    namespace: String,
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct EarlierEvidence {
+    pointer: String,
+    container: Option<String>,
+}
+
+impl Baseline {
+    /// Reads what `ironside scan -o json` wrote.
+    pub(in crate::cli) fn read(file: &Path) -> anyhow::Result<Self> {
+        let named = || format!("--baseline {}", file.display());
+        let text = std::fs::read(file).with_context(named)?;
+        let earlier: Earlier = serde_json::from_slice(&text)
+            .with_context(|| format!("{} is not what `ironside scan -o json` writes", named()))?;
+        anyhow::ensure!(
+            earlier.kind == "ScanResult",
+            "{} holds a {}, not a ScanResult: write it with `ironside scan -o json`",
+            named(),
+            earlier.kind
+        );
+        let mut known = BTreeSet::new();
+        for result in earlier.results.iter().filter(|result| result.result == "Fail") {
+            let EarlierObject { kind, namespace, name } = &result.object;
+            let object = (kind.as_str(), namespace.as_str(), name.as_str());
+            known.insert(identity(&result.control, object, None));
+            for evidence in &result.evidence {
+                let field = (evidence.container.as_deref(), evidence.pointer.as_str());
+                known.insert(identity(&result.control, object, Some(field)));
+            }
+        }
+        Ok(Self(known))
+    }
+
+    /// Takes out what is known.
+    pub(in crate::cli) fn take_from(&self, judged: &mut Judged) {
+        for (_, evaluation) in &mut judged.evaluations {
+            let target = evaluation.target.clone();
+            evaluation.findings.retain_mut(|finding| {
+                if !finding.is_failure() {
+                    return true;
+                }
+                let control = finding.control.id.as_str();
+                if finding.evidence.is_empty() {
+                    let known = self.0.contains(&identity(control, of(&target), None));
+                    judged.known += usize::from(known);
+                    return !known;
+                }
+                finding.evidence.retain(|evidence| {
+                    let field = (evidence.container.as_deref(), evidence.pointer.as_str());
+                    !self.0.contains(&identity(control, of(&target), Some(field)))
+                });
+                judged.known += usize::from(finding.evidence.is_empty());
+                !finding.evidence.is_empty()
+            });
+        }
+    }
+}
+
+/// Kind, namespace and name.
+pub(super) fn of(target: &ObjectRef) -> (&str, &str, &str) {
+    (target.kind.name(), &target.namespace, &target.name)
+}

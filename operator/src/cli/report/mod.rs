@@ -1,0 +1,148 @@
+//! How a scan is written: a table for people, JSON and the formats of other programs.
+//!
+//! Every form shows the same findings; none decides anything.
+
+mod github;
+mod html;
+mod json;
+mod junit;
+mod sarif;
+mod table;
+
+use std::io::Write;
+
+use clap::ValueEnum;
+use ironside_engine::controls::Evidence;
+use ironside_engine::evaluate::Finding;
+use ironside_engine::model::ObjectRef;
+use serde_json::Value;
+
+use super::judge::Judged;
+use super::locate::Locator;
+use super::manifest::Source;
+use super::style::Style;
+use crate::yaml::Position;
+
+pub(super) use json::Baseline;
+
+/// The forms that a scan can be written in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// For people.
+    #[default]
+    Table,
+    /// For programs, versioned.
+    Json,
+    /// Static Analysis Results Interchange Format 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, for the test view of a CI system.
+    Junit,
+    /// Annotations of GitHub Actions: each failure at its line of a pull request.
+    Github,
+    /// One page that needs no network, with filters.
+    Html,
+}
+
+/// Writes a scan. `everything` adds to the table what passes and what does not apply.
+pub(super) fn write(judged: &Judged, form: Form, everything: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    match form {
+        Form::Table => Ok(table::write(judged, everything, Style::of_stdout(), out)?),
+        Form::Json => json::write(judged, out),
+        Form::Sarif => sarif::write(judged, out),
+        Form::Junit => junit::write(judged, out),
+        Form::Github => Ok(github::write(judged, out)?),
+        Form::Html => html::write(judged, out),
+    }
+}
+
+/// One thing that is wrong: a finding, and one of the fields that it rests on.
+struct Wrong<'a> {
+    target: &'a ObjectRef,
+    source: &'a Source,
+    finding: &'a Finding,
+    /// `None` where a control fails for something that is no field of the object.
+    evidence: Option<&'a Evidence>,
+    /// `None` for objects of a cluster.
+    position: Option<Position>,
+}
+
+impl Wrong<'_> {
+    /// What is wrong, in a sentence.
+    fn message(&self) -> String {
+        self.evidence
+            .map_or_else(|| self.finding.control.title.to_owned(), sentence)
+    }
+
+    /// The line to show it at.
+    fn line(&self) -> usize {
+        self.position.map_or(self.source.line, |position| position.line)
+    }
+
+    /// What stays the same when lines move.
+    fn identity(&self) -> String {
+        let field = self.evidence.map(|it| (it.container.as_deref(), it.pointer.as_str()));
+        identity(self.finding.control.id.as_str(), json::of(self.target), field)
+    }
+}
+
+/// What stays the same of a failure when the file is edited elsewhere: control, object (kind, namespace, name), and of the field its container and name.
+fn identity(control: &str, object: (&str, &str, &str), field: Option<(Option<&str>, &str)>) -> String {
+    let (kind, namespace, name) = object;
+    let (container, pointer) = field.unwrap_or_default();
+    // The index of a container moves when another is put before it.
+    let field = match (container, pointer.find("ontainers/")) {
+        (Some(_), Some(at)) => pointer[at..].splitn(3, '/').nth(2).unwrap_or_default(),
+        _ => pointer,
+    };
+    [control, kind, namespace, name, container.unwrap_or_default(), field].join(" ")
+}
+
+/// Everything that fails and is not accepted, field by field, in the order of the files.
+fn failures(judged: &Judged) -> Vec<Wrong<'_>> {
+    let mut locator = Locator::new(judged.stdin.as_deref());
+    let mut failures = Vec::new();
+    for (source, evaluation) in &judged.evaluations {
+        for finding in evaluation.findings.iter().filter(|finding| finding.is_failure()) {
+            let mut fields: Vec<Option<&Evidence>> = finding.evidence.iter().map(Some).collect();
+            if fields.is_empty() {
+                fields.push(None);
+            }
+            failures.extend(fields.into_iter().map(|evidence| Wrong {
+                target: &evaluation.target,
+                source,
+                finding,
+                evidence,
+                position: locator.position(source, evidence.map_or("", |evidence| &evidence.pointer)),
+            }));
+        }
+    }
+    failures
+}
+
+/// `web: securityContext.privileged is true, expected false (set by kubectl)`.
+pub(super) fn sentence(evidence: &Evidence) -> String {
+    let field = dotted(&evidence.pointer);
+    let field = match (&evidence.container, field.find("securityContext")) {
+        (Some(container), Some(at)) => format!("{container}: {}", &field[at..]),
+        (Some(container), None) => format!("{container}: {field}"),
+        (None, _) => field,
+    };
+    let observed = evidence
+        .observed
+        .as_ref()
+        .map_or_else(|| "absent".to_owned(), Value::to_string);
+    let owner = evidence
+        .owner
+        .as_ref()
+        .map_or_else(String::new, |owner| format!(" (set by {})", owner.manager));
+    format!("{field} is {observed}, expected {}{owner}", evidence.expected)
+}
+
+/// A JSON pointer as people write paths; keys that hold a slash get it back.
+pub(super) fn dotted(pointer: &str) -> String {
+    pointer
+        .trim_start_matches('/')
+        .replace('/', ".")
+        .replace("~1", "/")
+        .replace("~0", "~")
+}

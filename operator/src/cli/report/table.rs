@@ -1,0 +1,125 @@
+//! The table for people: by workload, what fails and where.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use ironside_engine::controls::{Severity, Verdict};
+use ironside_engine::evaluate::Finding;
+
+use super::sentence;
+use crate::cli::judge::Judged;
+use crate::cli::locate::Locator;
+use crate::cli::manifest::Source;
+use crate::cli::style::Style;
+
+/// Writes the table. With `everything` also what passes and what does not apply.
+pub(super) fn write(judged: &Judged, everything: bool, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    let mut locator = Locator::new(judged.stdin.as_deref());
+    for (source, evaluation) in &judged.evaluations {
+        let shown: Vec<&Finding> = evaluation
+            .findings
+            .iter()
+            .filter(|f| everything || is_shown(f))
+            .collect();
+        if shown.is_empty() && evaluation.gaps.is_empty() {
+            continue;
+        }
+        writeln!(
+            out,
+            "{}  {}",
+            style.bold(&evaluation.target.to_string()),
+            style.faint(&source.to_string())
+        )?;
+        for gap in &evaluation.gaps {
+            writeln!(
+                out,
+                "  {}  {}: {}",
+                style.verdict(Verdict::Unknown),
+                gap.reason,
+                gap.message
+            )?;
+        }
+        for finding in shown {
+            write_finding(finding, source, &mut locator, style, out)?;
+        }
+        writeln!(out)?;
+    }
+    write_summary(judged, style, out)
+}
+
+fn is_shown(finding: &Finding) -> bool {
+    matches!(finding.verdict, Verdict::Fail | Verdict::Unknown)
+}
+
+fn write_finding(
+    finding: &Finding,
+    source: &Source,
+    locator: &mut Locator<'_>,
+    style: Style,
+    out: &mut dyn Write,
+) -> std::io::Result<()> {
+    let control = finding.control;
+    let verdict = match &finding.excepted {
+        Some(_) => style.faint("excepted"),
+        None => style.verdict(finding.verdict),
+    };
+    writeln!(
+        out,
+        "  {verdict}  {} {}  {}",
+        style.severity(control.severity),
+        control.id,
+        control.title
+    )?;
+    if let Some(exception) = &finding.excepted {
+        writeln!(out, "        accepted by {exception}")?;
+    }
+    for gap in &finding.gaps {
+        writeln!(out, "        {}: {}", gap.reason, gap.message)?;
+    }
+    for evidence in &finding.evidence {
+        let position = locator.position(source, &evidence.pointer);
+        let at = position.map_or_else(String::new, |at| style.faint(&format!("  :{}:{}", at.line, at.column)));
+        writeln!(out, "        {}{at}", sentence(evidence))?;
+    }
+    Ok(())
+}
+
+fn write_summary(judged: &Judged, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    let mut failed: BTreeMap<Severity, usize> = BTreeMap::new();
+    for (_, finding) in judged.findings().filter(|(_, finding)| finding.is_failure()) {
+        *failed.entry(finding.control.severity).or_default() += 1;
+    }
+    let by_severity: Vec<String> = failed
+        .iter()
+        .rev()
+        .map(|(severity, count)| format!("{count} {}", severity.as_str().to_lowercase()))
+        .collect();
+    let total: usize = failed.values().sum();
+    let failures = if total == 0 {
+        "nothing failed".to_owned()
+    } else {
+        format!("{total} failed ({})", by_severity.join(", "))
+    };
+    writeln!(
+        out,
+        "{}: {failures}, {} passed, {} unknown, {} excepted",
+        style.bold(&format!("{} objects judged", judged.evaluations.len())),
+        judged.count(Verdict::Pass),
+        judged.count(Verdict::Unknown),
+        judged
+            .findings()
+            .filter(|(_, finding)| finding.excepted.is_some())
+            .count(),
+    )?;
+    let score = &judged.score;
+    if let (Some(percent), Some(coverage)) = (score.score_percent, score.coverage_percent) {
+        writeln!(out, "Score {percent} %, coverage {coverage} %")?;
+    }
+    if judged.known > 0 {
+        writeln!(out, "{} failures stand in the baseline and are not shown", judged.known)?;
+    }
+    if judged.skipped > 0 {
+        writeln!(out, "{} objects of other kinds were not looked at", judged.skipped)?;
+    }
+    Ok(())
+}
