@@ -39,7 +39,15 @@ pub(super) async fn apply(cluster: &Cluster, client: &Client, apps: Option<&Path
     let apply = ["apply", "--recursive", "-f", path];
     let outcome = match kubectl.run(&apply).await {
         Ok(output) => Ok(output),
-        Err(_) => kubectl.run(&apply).await,
+        Err(error) => {
+            for namespace in missing_namespaces(&format!("{error:#}")) {
+                kubectl.run(&["create", "namespace", &namespace]).await?;
+                voice.say(&format!(
+                    "namespace {namespace} created: the manifests live in it and do not make it"
+                ));
+            }
+            kubectl.run(&apply).await
+        }
     };
     match outcome {
         Ok(output) => voice.say(&format!(
@@ -85,15 +93,25 @@ pub(super) async fn apply(cluster: &Cluster, client: &Client, apps: Option<&Path
         bail!("{} holds no Deployment that Ironside could look at", folder.display());
     }
     let namespaces: Vec<String> = namespaces.into_iter().collect();
-    voice.say(&format!(
-        "{} Deployments available in {}",
-        all.iter().filter(|d| is_available(d)).count(),
-        namespaces.join(", ")
-    ));
+    let count = all.iter().filter(|d| is_available(d)).count();
+    let deployments = if count == 1 { "Deployment" } else { "Deployments" };
+    voice.say(&format!("{count} {deployments} available in {}", namespaces.join(", ")));
     Ok(Apps {
         namespaces,
         is_shop: apps.is_none(),
     })
+}
+
+/// Namespaces that the API server says objects were meant for, and that are still not there after everything was applied once.
+fn missing_namespaces(error: &str) -> BTreeSet<String> {
+    let missing = error
+        .split("namespaces \"")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("\" not found"));
+    missing
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| !name.contains('"'))
+        .collect()
 }
 
 fn is_available(deployment: &Deployment) -> bool {

@@ -241,20 +241,33 @@ async fn network(cluster: &Cluster, client: &Client, apps: &Apps, voice: &Voice)
     for namespace in &apps.namespaces {
         let api: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
         let ours = ListParams::default().labels("app.kubernetes.io/managed-by=ironside");
-        let policies = wait::until_within(NETWORK, "the namespace has its policies", async || {
-            let list = api.list(&ours).await?.items;
-            if list.is_empty() {
-                bail!("none yet");
+        let remediations: Api<HardeningRemediation> = Api::namespaced(client.clone(), namespace);
+        let policies = wait::until_within(
+            NETWORK,
+            "the namespace has its policies, or a reason why not",
+            async || {
+                let list = api.list(&ours).await?.items;
+                if !list.is_empty() {
+                    return Ok(Ok(list));
+                }
+                let all = remediations.list(&ListParams::default()).await?.items;
+                let held = all
+                    .into_iter()
+                    .find(|it| it.spec.target.kind == "Namespace" && phase(it) == ironside_crds::Phase::Held);
+                held.map(Err).context("neither yet")
+            },
+        )
+        .await?;
+        let policies = match policies {
+            Ok(policies) => policies,
+            Err(held) => {
+                let why = held.status.unwrap_or_default().message;
+                voice.event(
+                    Mark::Waiting,
+                    &format!("{namespace}: no policies, and it says why: {why}"),
+                );
+                continue;
             }
-            Ok(list)
-        })
-        .await;
-        let Ok(policies) = policies else {
-            voice.event(
-                Mark::Waiting,
-                &format!("{namespace}: no policies generated; `kubectl get hrem -n {namespace}` says why"),
-            );
-            continue;
         };
         voice.quote(
             &cluster

@@ -58,6 +58,9 @@ impl Story {
             remediation.namespace().unwrap_or_default(),
             remediation.name_any()
         );
+        if now.1.is_empty() {
+            return; // created, its status not written yet
+        }
         if self.told.insert(key, now.clone()).as_ref() == Some(&now) {
             return;
         }
