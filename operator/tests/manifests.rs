@@ -76,6 +76,10 @@ fn in_audit_mode_only_our_own_kinds_and_events_are_written() {
         .or_default()
         .extend(verbs(&["create", "delete"]));
     expected.insert("events.events.k8s.io".to_owned(), verbs(&["create", "patch"]));
+    for kind in ironside::report::community::KINDS {
+        let resource = format!("{}.{}", kind.plural, kind.group);
+        expected.insert(resource, verbs(&["create", "delete", "list", "patch"]));
+    }
     assert_eq!(granted("rbac/status.yaml"), expected);
 }
 

@@ -10,3 +10,4 @@ mod network;
 mod observability;
 mod operator;
 mod repair;
+mod reports;

@@ -35,7 +35,7 @@ use crate::network::Keeper;
 use crate::reconcile::{Feed, Views, Writer};
 use crate::report::event_writer::send_events;
 use crate::report::rights::keep_asking;
-use crate::report::{Event, Reporter, StatusWriter, Stops};
+use crate::report::{CommunityWriter, Event, Reporter, StatusWriter, Stops};
 
 /// Changes that may wait for the writer. Watches wait when it is full, which slows the API server's stream, not our memory.
 const CHANGES: usize = 4096;
@@ -212,6 +212,8 @@ impl Operator {
             .start("events", send_events(context.clone(), events, stop.clone()));
         self.writers
             .start("repairs", apply::run(context.clone(), repairs_missing, stop.clone()));
+        let reports = CommunityWriter::new(context.clone());
+        self.writers.start("reports", reports.run(stop.clone()));
         let network = Keeper::new(context.clone());
         self.writers.start("network", network.run(stop.clone()));
         self.writers.start("rights", keep_asking(context, answer, stop.clone()));

@@ -3,6 +3,8 @@
 //! Status is a pure function of the view ([`policy_status`], [`exception_status`]); [`writer`] sends it, only on change and at most so often. Nothing here
 //! decides what is right or what is repaired.
 
+pub mod community;
+pub mod community_writer;
 pub mod event;
 pub mod event_writer;
 pub mod exception_status;
@@ -13,6 +15,7 @@ pub mod rights;
 pub mod stops;
 pub mod writer;
 
+pub use community_writer::CommunityWriter;
 pub use event::{Event, EventReason, Reporter};
 pub use patch::{WriteError, write_status};
 pub use stops::Stops;

@@ -1,0 +1,119 @@
+//! Results in the community's report kind, with the definitions that the project itself publishes.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use ironside_e2e::cluster::Options;
+use ironside_e2e::operator::Start;
+use ironside_e2e::scenario::scenario_with;
+use ironside_e2e::wait;
+use ironside_e2e::workloads::Workload;
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Api, ResourceExt as _};
+use serde_json::{Value, json};
+
+/// The folder of the module that `e2e/reports` pins.
+fn definitions() -> Result<PathBuf> {
+    let output = Command::new("go")
+        .args(["mod", "download", "-json", "github.com/openreports/reports-api"])
+        .current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("reports"))
+        .output()
+        .context("run `go mod download`")?;
+    let said: Value = serde_json::from_slice(&output.stdout).context("what `go mod download` says")?;
+    let folder = said["Dir"].as_str().with_context(|| format!("no folder: {said}"))?;
+    Ok(PathBuf::from(folder).join("config/crd"))
+}
+
+fn policy(controls: &[&str]) -> Value {
+    let controls: Vec<Value> = controls.iter().map(|id| json!({"id": id, "mode": "Audit"})).collect();
+    json!({
+        "apiVersion": "hardening.ironside.dev/v1alpha1", "kind": "HardeningPolicy", "metadata": {"name": "team"},
+        "spec": {"profile": {"name": "None", "version": "v1"}, "controls": controls},
+    })
+}
+
+#[tokio::test]
+async fn failures_of_a_namespace_are_one_report_that_is_written_only_when_they_change() -> Result<()> {
+    scenario_with(Options::default(), async |test| {
+        test.operator_namespace().await?;
+        let folder = definitions()?;
+        let kubectl = test.cluster.kubectl()?;
+        kubectl.run(&["apply", "-f", folder.to_str().context("UTF-8")?]).await?;
+        kubectl
+            .run(&[
+                "wait",
+                "--for=condition=Established",
+                "crd/reports.openreports.io",
+                "--timeout=20s",
+            ])
+            .await?;
+        let open = Workload::named("web").replicas(0).deployment();
+        test.apply(&[open.clone(), policy(&["POD-009", "POD-001"])]).await?;
+        let operator = Start::new(test).ready().await?;
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("openreports.io", "v1alpha1", "Report"));
+        let reports: Api<DynamicObject> = Api::namespaced_with(test.client.clone(), &test.namespace, &resource);
+
+        let until = async |what: &str, fails: u64| {
+            wait::until(what, async || {
+                let report = reports.get("ironside").await?;
+                ensure!(report.data["summary"]["fail"] == fails, "{}", report.data["summary"]);
+                Ok(report)
+            })
+            .await
+        };
+        let report = until("the failure is reported", 1).await?;
+        let results = report.data["results"].as_array().context("results")?;
+        ensure!(results.len() == 1, "failures only: {results:?}");
+        ensure!(
+            results[0]["policy"] == "POD-009" && results[0]["resources"][0]["name"] == "web",
+            "{}",
+            results[0]
+        );
+        ensure!(report.data["summary"]["pass"] == 1, "{}", report.data["summary"]);
+
+        // A change that turns no verdict: the report stays as it is.
+        let deployments: Api<DynamicObject> = Api::namespaced_with(
+            test.client.clone(),
+            &test.namespace,
+            &ApiResource::from_gvk(&GroupVersionKind::gvk("apps", "v1", "Deployment")),
+        );
+        let label = json!({"metadata": {"labels": {"touched": "yes"}}});
+        deployments
+            .patch("web", &PatchParams::default(), &Patch::Merge(&label))
+            .await?;
+        test.apply(&[Workload::named("more").replicas(0).deployment()]).await?;
+        let second = until("the second failure is reported", 2).await?;
+        let writes = operator
+            .requests(test)?
+            .into_iter()
+            .filter(|entry| {
+                entry.is_write()
+                    && entry
+                        .object_ref
+                        .as_ref()
+                        .is_some_and(|about| about.resource == "reports")
+            })
+            .count();
+        ensure!(writes == 2, "{writes} writes for two changes of the results");
+
+        // Whoever deletes the policy is rid of the report.
+        ensure!(
+            second.annotations().contains_key("hardening.ironside.dev/content"),
+            "no hash"
+        );
+        kubectl.run(&["delete", "hpol", "team", "-n", &test.namespace]).await?;
+        wait::until("nothing is judged, so nothing is reported", async || {
+            let left = reports.list(&ListParams::default()).await?.items;
+            if let Some(report) = left.first()
+                && report.data["summary"]["fail"] != 0
+            {
+                bail!("{}", report.data["summary"]);
+            }
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
