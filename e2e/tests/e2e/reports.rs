@@ -1,9 +1,12 @@
 //! Results in the community's report kind, with the definitions that the project itself publishes.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use ironside_e2e::Scenario;
+use ironside_e2e::binaries::workspace_program;
 use ironside_e2e::cluster::Options;
 use ironside_e2e::operator::Start;
 use ironside_e2e::scenario::scenario_with;
@@ -34,26 +37,120 @@ fn policy(controls: &[&str]) -> Value {
     })
 }
 
+/// Control and object of everything that fails.
+type Failures = BTreeSet<(String, String)>;
+
+/// What the operator reports of a namespace.
+fn reported(report: &DynamicObject) -> Failures {
+    let results = report.data["results"].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    results
+        .map(|result| {
+            let object = &result["resources"][0];
+            (
+                text(&result["policy"]),
+                format!("{} {}", text(&object["kind"]), text(&object["name"])),
+            )
+        })
+        .collect()
+}
+
+/// What the command line says of the same objects, exported.
+async fn scanned(test: &Scenario<'_>) -> Result<Failures> {
+    let kinds = "deploy,sts,ds,cj,jobs,rs,po,svc,netpol,sa,cm,ing,hpol";
+    let kubectl = test.cluster.kubectl()?;
+    let namespaced = kubectl
+        .run(&["get", kinds, "-n", &test.namespace, "-o", "yaml"])
+        .await?;
+    let namespace = kubectl.run(&["get", "ns", &test.namespace, "-o", "yaml"]).await?;
+    let file = test.folder().join("exported.yaml");
+    std::fs::write(&file, format!("{namespaced}\n---\n{namespace}"))?;
+    let output = tokio::process::Command::new(workspace_program("ironside")?)
+        .args(["scan", "-o", "json"])
+        .arg(&file)
+        .output()
+        .await?;
+    let scan: Value =
+        serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let results = scan["results"].as_array().context("results")?.iter();
+    Ok(results
+        .filter(|result| result["result"] == "Fail" && result.get("excepted").is_none())
+        .map(|result| {
+            let object = &result["object"];
+            (
+                text(&result["control"]),
+                format!("{} {}", text(&object["kind"]), text(&object["name"])),
+            )
+        })
+        .collect())
+}
+
+#[tokio::test]
+async fn promise_15_operator_and_command_line_give_the_same_verdicts() -> Result<()> {
+    scenario_with(Options::default(), async |test| {
+        test.operator_namespace().await?;
+        install_reports(test).await?;
+        let shop = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/shop");
+        let kubectl = test.cluster.kubectl()?;
+        for file in std::fs::read_dir(shop)? {
+            let manifests = std::fs::read_to_string(file?.path())?
+                .replace("namespace: shop", &format!("namespace: {}", test.namespace));
+            let manifests = manifests.replace(
+                "kind: Namespace\nmetadata:\n  name: shop",
+                &format!("kind: Namespace\nmetadata:\n  name: {}", test.namespace),
+            );
+            kubectl.run_with_input(&["apply", "-f", "-"], &manifests).await?;
+        }
+        test.apply(&[json!({
+            "apiVersion": "hardening.ironside.dev/v1alpha1", "kind": "HardeningPolicy", "metadata": {"name": "team"},
+            "spec": {"profile": {"name": "NsaCisa", "version": "v1"}, "mode": "Audit"},
+        })])
+        .await?;
+        let _operator = Start::new(test).ready().await?;
+        let reports = reports_of(test);
+        // Pods come and go until the shop runs; then both look at the same objects.
+        wait::until("the report and the scan of the export agree", async || {
+            let operator = reported(&reports.get("ironside").await?);
+            let command_line = scanned(test).await?;
+            let only_one: Vec<_> = operator.symmetric_difference(&command_line).collect();
+            ensure!(only_one.is_empty(), "only one of the two says: {only_one:?}");
+            ensure!(operator.len() > 30, "hardly anything was judged: {operator:?}");
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
+async fn install_reports(test: &Scenario<'_>) -> Result<()> {
+    let folder = definitions()?;
+    let kubectl = test.cluster.kubectl()?;
+    kubectl.run(&["apply", "-f", folder.to_str().context("UTF-8")?]).await?;
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "crd/reports.openreports.io",
+        "--timeout=20s",
+    ];
+    kubectl.run(&established).await.map(drop)
+}
+
+fn reports_of(test: &Scenario<'_>) -> Api<DynamicObject> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("openreports.io", "v1alpha1", "Report"));
+    Api::namespaced_with(test.client.clone(), &test.namespace, &resource)
+}
+
 #[tokio::test]
 async fn failures_of_a_namespace_are_one_report_that_is_written_only_when_they_change() -> Result<()> {
     scenario_with(Options::default(), async |test| {
         test.operator_namespace().await?;
-        let folder = definitions()?;
+        install_reports(test).await?;
         let kubectl = test.cluster.kubectl()?;
-        kubectl.run(&["apply", "-f", folder.to_str().context("UTF-8")?]).await?;
-        kubectl
-            .run(&[
-                "wait",
-                "--for=condition=Established",
-                "crd/reports.openreports.io",
-                "--timeout=20s",
-            ])
-            .await?;
         let open = Workload::named("web").replicas(0).deployment();
         test.apply(&[open.clone(), policy(&["POD-009", "POD-001"])]).await?;
         let operator = Start::new(test).ready().await?;
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("openreports.io", "v1alpha1", "Report"));
-        let reports: Api<DynamicObject> = Api::namespaced_with(test.client.clone(), &test.namespace, &resource);
+        let reports = reports_of(test);
 
         let until = async |what: &str, fails: u64| {
             wait::until(what, async || {
