@@ -20,6 +20,7 @@ test:
 	  'build the programs'       'cargo build --workspace --bins' \
 	  'build the tests'          'cargo test --workspace --no-run' \
 	  'build the control plane'  '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e build' \
+	  'build the real node'      '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e build-node' \
 	  'run the tests'            '.ci/tests'
 
 # The end-to-end tests, or those whose name contains TESTS, on each Kubernetes version that is supported.

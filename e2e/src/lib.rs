@@ -1,4 +1,4 @@
-//! End-to-end harness of Ironside: a real control plane, simulated nodes, faults, and the operator as a process.
+//! End-to-end harness of Ironside: a real control plane, simulated and real nodes, faults, and the operator as a process.
 //!
 //! A test is a function that calls [`scenario::scenario`] with an async closure; the closure gets a cluster, a client and a
 //! namespace of its own. When it fails, logs, the audit log and dumps lie in `e2e-artifacts/<test>`.
@@ -13,10 +13,11 @@ pub mod demo;
 pub mod dump;
 pub mod install;
 pub mod kubectl;
+pub mod node;
 pub mod nodes;
 pub mod operator;
 pub mod pki;
-mod progress;
+pub mod progress;
 pub mod prometheus;
 pub mod proxy;
 pub mod scenario;

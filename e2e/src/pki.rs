@@ -13,6 +13,8 @@ use rcgen::{
 };
 use serde_json::json;
 
+use crate::node;
+
 /// Names and addresses that the one serving certificate is good for; 10.0.0.1 is the first service address.
 const SERVING_NAMES: [&str; 7] = [
     "localhost",
@@ -25,12 +27,15 @@ const SERVING_NAMES: [&str; 7] = [
 ];
 
 /// Who may sign in with a client certificate: file name, user, group.
-const CLIENTS: [(&str, &str, Option<&str>); 5] = [
+const CLIENTS: [(&str, &str, Option<&str>); 7] = [
     ("admin", "admin", Some("system:masters")),
     ("controller-manager", "system:kube-controller-manager", None),
     ("scheduler", "system:kube-scheduler", None),
     // A user of its own, so that the audit policy can leave the simulated nodes out.
     ("kwok", "system:kwok", Some("system:masters")),
+    // The real node's programs.
+    ("kubelet", "system:node:real-1", Some("system:nodes")),
+    ("kube-proxy", "system:kube-proxy", None),
     (
         "kubelet-client",
         "kube-apiserver-kubelet-client",
@@ -67,6 +72,11 @@ impl Pki {
         serving.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         pki.issue("serving", &serving, &authority)?;
 
+        let mut kubelet = CertificateParams::new([node::NAME, node::ADDRESS].map(str::to_owned))?;
+        kubelet.distinguished_name.push(DnType::CommonName, "kubelet");
+        kubelet.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        pki.issue("kubelet-serving", &kubelet, &authority)?;
+
         for (name, user, group) in CLIENTS {
             let mut client = CertificateParams::new(Vec::new())?;
             client.distinguished_name.push(DnType::CommonName, user);
@@ -93,6 +103,11 @@ impl Pki {
         self.pair("serving")
     }
 
+    /// Certificate and key with which the real node's kubelet serves.
+    pub fn kubelet(&self) -> (PathBuf, PathBuf) {
+        self.pair("kubelet-serving")
+    }
+
     /// Certificate and key that the API server presents to kubelets.
     pub fn kubelet_client(&self) -> (PathBuf, PathBuf) {
         self.pair("kubelet-client")
@@ -106,7 +121,7 @@ impl Pki {
         )
     }
 
-    /// Writes a kubeconfig for one of the client certificates (`admin`, `controller-manager`, `scheduler`, `kwok`).
+    /// Writes a kubeconfig for one of the client certificates (`admin`, `controller-manager`, `kubelet`, ...).
     ///
     /// # Errors
     /// No such client, or the file cannot be written.

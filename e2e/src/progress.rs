@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Says one line to the person who waits.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     // Nobody to tell is no reason to fail.
     let _ = writeln!(std::io::stderr(), "ironside-e2e: {line}");
 }
@@ -66,7 +66,7 @@ impl Progress {
     pub(crate) fn finish(mut self) {
         self.end();
         say(&format!(
-            "control plane built in {}; it is kept for later runs",
+            "built in {}; kept for later runs",
             spoken(self.shared.began.elapsed())
         ));
     }

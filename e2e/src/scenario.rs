@@ -11,6 +11,7 @@ use kube::Client;
 use tokio::sync::OnceCell;
 
 use crate::cluster::{Cluster, Options};
+use crate::node::obstacle::obstacle;
 use crate::{dump, install};
 
 /// What a test gets.
@@ -50,6 +51,28 @@ where
     let cluster = Cluster::dedicated(options).await?;
     let outcome = frame(&cluster, test).await;
     outcome.and(cluster.stop().await)
+}
+
+/// Runs a test on the shared cluster with a real node. Where the machine cannot have one, the test says why and counts as
+/// skipped: `.ci/tests` adds these lines up.
+///
+/// # Errors
+/// As [`scenario`].
+pub async fn scenario_on_a_node<F>(test: F) -> Result<()>
+where
+    F: AsyncFnOnce(&Scenario<'_>) -> Result<()>,
+{
+    if skipped::<F>() {
+        return Ok(());
+    }
+    frame(Cluster::with_node().await?, test).await
+}
+
+/// Whether a test that needs a real node has to be skipped; says so.
+pub fn skipped<F>() -> bool {
+    let Some(obstacle) = obstacle() else { return false };
+    crate::progress::say(&format!("SKIPPED {}: {obstacle}", name_of::<F>()));
+    true
 }
 
 impl Scenario<'_> {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 pub const LIMIT: Duration = Duration::from_mins(1);
 /// Questions are cheap (one request each), so asking follows the event closely; a longer wait is asked about more seldom.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Asks until the answer is `Ok`, at most [`LIMIT`]. An error means "not yet"; the last one is part of the final error,
 /// so let it say what was seen.

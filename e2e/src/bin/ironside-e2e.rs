@@ -11,6 +11,9 @@ use ironside_e2e::binaries::Binaries;
 use ironside_e2e::cluster::{Cluster, Options};
 use ironside_e2e::controlplane::supervisor;
 use ironside_e2e::demo;
+use ironside_e2e::node::obstacle::obstacle;
+use ironside_e2e::node::programs::Programs;
+use ironside_e2e::node::relay;
 use ironside_e2e::tether;
 use tokio::io::BufReader;
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,6 +30,8 @@ struct Arguments {
 enum Verb {
     /// Build the programs of the control plane into the cache, if they are not there.
     Build,
+    /// Build the programs of the real node into the cache, where this machine can have one.
+    BuildNode,
     /// Start a control plane, print its kubeconfig, and keep it until Ctrl-C.
     Up {
         /// How many simulated nodes.
@@ -35,6 +40,9 @@ enum Verb {
         /// Show the behaviour of another Kubernetes version: 1.34, 1.35, 1.36.
         #[arg(long)]
         emulated_version: Option<String>,
+        /// With a real node beside them.
+        #[arg(long)]
+        real_node: bool,
     },
     /// Show Ironside at work: a control plane, applications, the install, and the story while it happens.
     Demo {
@@ -51,6 +59,19 @@ enum Verb {
         /// The options as JSON.
         #[arg(long)]
         options: String,
+    },
+    /// Join the network that it runs in with the machine's. For the real node.
+    #[command(hide = true)]
+    NodeRelay {
+        /// Port that leads to the API server.
+        #[arg(long)]
+        port: u16,
+        /// Socket of its outer end.
+        #[arg(long)]
+        api: PathBuf,
+        /// Socket that leads to any address inside.
+        #[arg(long)]
+        dial: PathBuf,
     },
     /// Run a program that ends with standard input. For the test library.
     #[command(hide = true)]
@@ -82,13 +103,23 @@ async fn run() -> Result<()> {
             let binaries = tokio::task::spawn_blocking(Binaries::obtain).await??;
             print(&format!("{}", binaries.folder().display()))
         }
+        Verb::BuildNode => {
+            if let Some(obstacle) = obstacle() {
+                return print(&format!("skipped: {obstacle}"));
+            }
+            tokio::task::spawn_blocking(Programs::obtain).await??;
+            print("the programs of the real node are there")
+        }
+        Verb::NodeRelay { port, api, dial } => relay::inside(port, &api, &dial).await,
         Verb::Up {
             nodes,
             emulated_version,
+            real_node,
         } => {
             up(Options {
                 nodes,
                 emulated_version,
+                real_node,
                 ..Options::default()
             })
             .await

@@ -1,4 +1,4 @@
-//! One `go build` of the pinned module: the flags, the version stamp, and what is shown meanwhile.
+//! One `go build` of a pinned module: the flags, the version stamp, and what is shown meanwhile.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -7,14 +7,14 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{NODE_STAGES, PROGRAMS};
+use super::module::Module;
 use crate::progress::{Progress, say};
 
 /// Everything after `go build` that decides what comes out.
 ///
 /// - `-dwarf=false` saves a sixth of the build time and 0.6 GB of Go's cache; the linker strips it anyway.
 /// - Without the version stamp the server calls itself `v0.0.0-master+$Format:%H$`, which kubectl cannot parse.
-pub(super) const FLAGS: [&str; 5] = [
+pub(crate) const FLAGS: [&str; 5] = [
     "-mod=readonly",
     "-trimpath",
     "-gcflags=all=-dwarf=false",
@@ -28,10 +28,10 @@ pub(super) const FLAGS: [&str; 5] = [
      -X k8s.io/component-base/version.buildDate=1970-01-01T00:00:00Z",
 ];
 
-/// Builds all programs and copies kwok's node stages into `folder`, which must not exist yet.
-pub(super) fn build(module: &Path, folder: &Path) -> Result<()> {
+/// Builds a module's programs and copies its extra files into `folder`, which must not exist yet.
+pub(super) fn build(module: &Module, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
-    let outcome = compile(module, folder).and_then(|()| stage_node_files(module, folder));
+    let outcome = compile(module, folder).and_then(|()| copy_extras(module, folder));
     if outcome.is_err() {
         // Best effort: the folder's name is unique to this process, so a leftover harms nothing.
         let _ = fs::remove_dir_all(folder);
@@ -39,29 +39,33 @@ pub(super) fn build(module: &Path, folder: &Path) -> Result<()> {
     outcome
 }
 
-fn compile(module: &Path, folder: &Path) -> Result<()> {
-    let packages = PROGRAMS.map(|program| program.package);
-    let names = PROGRAMS.map(|program| program.name).join(", ");
+fn compile(module: &Module, folder: &Path) -> Result<()> {
+    let packages: Vec<&str> = module.programs.iter().map(|program| program.package).collect();
+    let names: Vec<&str> = module.programs.iter().map(|program| program.name).collect();
+    let sources = module.folder();
     say(&format!(
-        "{names} are not built yet; this takes about five minutes on two cores, once"
+        "{} not built yet; this takes {}, once",
+        names.join(", "),
+        module.cost
     ));
     let progress = Progress::start("downloading their sources");
-    run(Command::new("go").args(["mod", "download"]).current_dir(module))?;
+    run(Command::new("go").args(["mod", "download"]).current_dir(&sources))?;
     let dependencies = run(Command::new("go")
         .args(["list", "-deps"])
-        .args(packages)
-        .current_dir(module))?;
-    progress.enter("building the control plane");
+        .args(&packages)
+        .current_dir(&sources))?;
+    progress.enter("building");
     progress.expect(dependencies.lines().count());
 
     // `-v` names each package on standard error when its compilation starts; what Go's own cache has is not named.
     let mut child = Command::new("go")
         .args(["build", "-v"])
-        .args(FLAGS)
+        .args(module.flags)
         .arg("-o")
-        .arg(folder)
-        .args(packages)
-        .current_dir(module)
+        // With the slash it is a folder for Go, even for a single program.
+        .arg(folder.join(""))
+        .args(&packages)
+        .current_dir(&sources)
         .env("CGO_ENABLED", "0")
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
@@ -83,11 +87,11 @@ fn compile(module: &Path, folder: &Path) -> Result<()> {
     if !status.success() {
         bail!(
             "`go build` failed ({status}) in {}:\n{}",
-            module.display(),
+            sources.display(),
             complaints.join("\n")
         );
     }
-    for program in PROGRAMS {
+    for program in module.programs {
         if program.built_as != program.name {
             fs::rename(folder.join(program.built_as), folder.join(program.name))
                 .with_context(|| format!("`go build` left no {}", program.built_as))?;
@@ -97,14 +101,14 @@ fn compile(module: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn stage_node_files(module: &Path, folder: &Path) -> Result<()> {
-    let list = ["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"];
-    let kwok = run(Command::new("go").args(list).current_dir(module))?;
-    let kwok = Path::new(kwok.trim());
-    for (from, to) in NODE_STAGES {
-        let text = fs::read(kwok.join(from)).with_context(|| format!("kwok's module has no {from}"))?;
+fn copy_extras(module: &Module, folder: &Path) -> Result<()> {
+    for extra in module.extras {
+        let list = ["list", "-m", "-f", "{{.Dir}}", extra.module];
+        let place = run(Command::new("go").args(list).current_dir(module.folder()))?;
+        let text = fs::read(Path::new(place.trim()).join(extra.from))
+            .with_context(|| format!("{} has no {}", extra.module, extra.from))?;
         // Written anew, not copied: files of the module cache are read-only, and the copy would be too.
-        fs::write(folder.join(to), text).with_context(|| format!("write {to}"))?;
+        fs::write(folder.join(extra.to), text).with_context(|| format!("write {}", extra.to))?;
     }
     Ok(())
 }

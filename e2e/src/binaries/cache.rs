@@ -1,6 +1,6 @@
 //! The folder that keeps built programs between runs: its place, its key, and the lock while one process fills it.
 //!
-//! The key covers everything that decides what the programs are: the module's two files, the flags and the Go version.
+//! The key covers everything that decides what the programs are: the module's files, the flags and the Go version.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -11,27 +11,27 @@ use anyhow::{Context as _, Result, bail};
 use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest as _, Sha256};
 
-use super::{NODE_STAGES, PROGRAMS, build};
+use super::build;
+use super::module::Module;
 use crate::progress::say;
 
-/// The folder with all programs, building them first if need be.
-pub(super) fn obtain() -> Result<PathBuf> {
-    let module = module_folder();
+/// The folder with a module's programs, building them first if need be.
+pub(crate) fn obtain(module: &Module) -> Result<PathBuf> {
     let root = root()?;
-    let prefix = format!("controlplane-{}", key(&module)?);
-    let Some(go) = go_version(&module)? else {
-        return without_go(&root, &prefix);
+    let prefix = format!("{}-{}", module.prefix, key(module)?);
+    let Some(go) = go_version(&module.folder())? else {
+        return without_go(module, &root, &prefix);
     };
     let folder = root.join(format!("{prefix}-{go}"));
-    if is_complete(&folder) {
+    if is_complete(module, &folder) {
         return Ok(folder);
     }
     fs::create_dir_all(&root).with_context(|| format!("create the cache folder {}", root.display()))?;
-    let _lock = lock(&root.join(format!("{prefix}-{go}.lock")))?;
-    if !is_complete(&folder) {
-        drop_unfinished(&root);
+    let _lock = lock(&root.join(format!("{prefix}-{go}.lock")), module.what)?;
+    if !is_complete(module, &folder) {
+        drop_unfinished(&root, module.prefix);
         let unfinished = root.join(format!("{prefix}-{go}.{}.unfinished", std::process::id()));
-        build::build(&module, &unfinished)?;
+        build::build(module, &unfinished)?;
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("remove the incomplete {}", folder.display()))?;
         }
@@ -41,14 +41,15 @@ pub(super) fn obtain() -> Result<PathBuf> {
 }
 
 /// Builds that were interrupted leave a folder of some hundred megabytes; whoever holds the lock may remove it.
-fn drop_unfinished(root: &Path) {
+fn drop_unfinished(root: &Path, prefix: &str) {
     for path in fs::read_dir(root)
         .into_iter()
         .flatten()
         .flatten()
         .map(|entry| entry.path())
     {
-        if path.extension().is_some_and(|end| end == "unfinished") {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with(prefix) && name.ends_with(".unfinished") {
             // Best effort: it costs space and nothing else.
             let _ = fs::remove_dir_all(&path);
         }
@@ -68,22 +69,17 @@ pub(super) fn root() -> Result<PathBuf> {
         .context("none of IRONSIDE_CACHE, XDG_CACHE_HOME and HOME is set: where may built programs be kept?")
 }
 
-/// The pinned Go module, a folder of this package's sources.
-fn module_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("controlplane")
-}
-
-fn key(module: &Path) -> Result<String> {
+fn key(module: &Module) -> Result<String> {
     let mut hash = Sha256::new();
-    for name in ["go.mod", "go.sum"] {
-        let path = module.join(name);
+    for name in module.sources {
+        let path = module.folder().join(name);
         hash.update(fs::read(&path).with_context(|| format!("read {}", path.display()))?);
     }
-    for word in build::FLAGS {
+    for word in module.flags {
         hash.update(word);
         hash.update([0]);
     }
-    for program in PROGRAMS {
+    for program in module.programs {
         hash.update(program.package);
         hash.update([0]);
     }
@@ -115,7 +111,7 @@ fn go_version(module: &Path) -> Result<Option<String>> {
 }
 
 /// Without Go an earlier build of the very same module will do, whichever Go version made it.
-fn without_go(root: &Path, prefix: &str) -> Result<PathBuf> {
+fn without_go(module: &Module, root: &Path, prefix: &str) -> Result<PathBuf> {
     let found = fs::read_dir(root)
         .ok()
         .into_iter()
@@ -124,29 +120,30 @@ fn without_go(root: &Path, prefix: &str) -> Result<PathBuf> {
         .map(|entry| entry.path());
     let fits = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        name.is_some_and(|name| name.starts_with(prefix)) && is_complete(path)
+        name.is_some_and(|name| name.starts_with(prefix)) && is_complete(module, path)
     };
-    found.filter(fits).min().context(
-        "no Go toolchain on PATH, and the programs of the control plane are not built yet: \
-         install Go 1.26 or newer (https://go.dev/dl/) and run again",
-    )
+    found.filter(fits).min().with_context(|| {
+        format!(
+            "no Go toolchain on PATH, and the programs of {} are not built yet: \
+             install Go 1.26 or newer (https://go.dev/dl/) and run again",
+            module.what
+        )
+    })
 }
 
 /// A folder gets its final name only when the build is done, so this guards against hand-deleted files alone.
-fn is_complete(folder: &Path) -> bool {
-    let names = PROGRAMS
-        .iter()
-        .map(|program| program.name)
-        .chain(NODE_STAGES.iter().map(|(_, name)| *name));
-    names.into_iter().all(|name| folder.join(name).is_file())
+fn is_complete(module: &Module, folder: &Path) -> bool {
+    let programs = module.programs.iter().map(|program| program.name);
+    let mut names = programs.chain(module.extras.iter().map(|extra| extra.to));
+    names.all(|name| folder.join(name).is_file())
 }
 
-fn lock(path: &Path) -> Result<Flock<File>> {
+fn lock(path: &Path, what: &str) -> Result<Flock<File>> {
     let open = || File::create(path).with_context(|| format!("create the lock {}", path.display()));
     if let Ok(lock) = Flock::lock(open()?, FlockArg::LockExclusiveNonblock) {
         Ok(lock)
     } else {
-        say("another process is building the control plane; waiting for it");
+        say(&format!("another process is building {what}; waiting for it"));
         Flock::lock(open()?, FlockArg::LockExclusive)
             .map_err(|(_, errno)| errno)
             .with_context(|| format!("lock {}", path.display()))

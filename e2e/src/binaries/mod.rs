@@ -4,64 +4,54 @@
 //! programs. Knows nothing of how any of them is run.
 
 mod build;
-mod cache;
+pub(crate) mod cache;
+pub(crate) mod debian;
+pub(crate) mod module;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-/// One program of the control plane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Program {
-    /// File name that the rest of the harness expects.
-    name: &'static str,
-    /// Go import path of its main package.
-    package: &'static str,
-    /// File name that `go build` gives it (the last element of the import path, or the module's name before `/v3`).
-    built_as: &'static str,
-}
+pub(crate) use self::build::FLAGS;
+use self::module::{Extra, Module, Program};
 
-const PROGRAMS: [Program; 6] = [
-    Program {
-        name: "etcd",
-        package: "go.etcd.io/etcd/server/v3",
-        built_as: "server",
-    },
-    Program {
-        name: "kube-apiserver",
-        package: "k8s.io/kubernetes/cmd/kube-apiserver",
-        built_as: "kube-apiserver",
-    },
-    Program {
-        name: "kube-controller-manager",
-        package: "k8s.io/kubernetes/cmd/kube-controller-manager",
-        built_as: "kube-controller-manager",
-    },
-    Program {
-        name: "kube-scheduler",
-        package: "k8s.io/kubernetes/cmd/kube-scheduler",
-        built_as: "kube-scheduler",
-    },
-    Program {
-        name: "kubectl",
-        package: "k8s.io/kubernetes/cmd/kubectl",
-        built_as: "kubectl",
-    },
-    Program {
-        name: "kwok",
-        package: "sigs.k8s.io/kwok/cmd/kwok",
-        built_as: "kwok",
-    },
-];
-
-/// Stage files of kwok's own module that the simulated nodes use unchanged, and the name each has in the cache.
-const NODE_STAGES: [(&str, &str); 2] = [
-    ("kustomize/stage/node/fast/node-initialize.yaml", "node-initialize.yaml"),
-    (
-        "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
-        "node-heartbeat-with-lease.yaml",
-    ),
-];
+/// The control plane.
+const CONTROL_PLANE: Module = Module {
+    prefix: "controlplane",
+    what: "the control plane",
+    cost: "about five minutes on two cores",
+    folder: "controlplane",
+    sources: &["go.mod", "go.sum"],
+    flags: &FLAGS,
+    programs: &[
+        Program {
+            name: "etcd",
+            package: "go.etcd.io/etcd/server/v3",
+            built_as: "server",
+        },
+        Program::new("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+        Program::new(
+            "kube-controller-manager",
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+        ),
+        Program::new("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
+        Program::new("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+        Program::new("kwok", "sigs.k8s.io/kwok/cmd/kwok"),
+    ],
+    // Stage files of kwok's own module that the simulated nodes use unchanged.
+    extras: &[
+        Extra {
+            module: "sigs.k8s.io/kwok",
+            from: "kustomize/stage/node/fast/node-initialize.yaml",
+            to: "node-initialize.yaml",
+        },
+        Extra {
+            module: "sigs.k8s.io/kwok",
+            from: "kustomize/stage/node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
+            to: "node-heartbeat-with-lease.yaml",
+        },
+    ],
+};
 
 /// Where the programs lie, ready to run.
 #[derive(Debug, Clone)]
@@ -77,7 +67,7 @@ impl Binaries {
     /// # Errors
     /// No Go toolchain and nothing in the cache, a failing build, or an assets folder without the two programs.
     pub fn obtain() -> Result<Self> {
-        let folder = cache::obtain()?;
+        let folder = cache::obtain(&CONTROL_PLANE)?;
         let assets = match std::env::var_os("KUBEBUILDER_ASSETS") {
             Some(assets) if !assets.is_empty() => Some(checked_assets(PathBuf::from(assets))?),
             _ => None,
@@ -121,8 +111,9 @@ impl Binaries {
     }
 
     /// The Stages of kwok's own module that keep simulated nodes Ready.
-    pub fn node_stages(&self) -> [PathBuf; 2] {
-        NODE_STAGES.map(|(_, name)| self.folder.join(name))
+    pub fn node_stages(&self) -> Vec<PathBuf> {
+        let extras = CONTROL_PLANE.extras.iter();
+        extras.map(|extra| self.folder.join(extra.to)).collect()
     }
 }
 

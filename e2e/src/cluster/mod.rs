@@ -23,6 +23,7 @@ use crate::binaries::Binaries;
 use crate::controlplane::supervisor::Command;
 use crate::controlplane::{self, kwok};
 use crate::kubectl::Kubectl;
+use crate::node::{self, Daemon};
 use crate::progress::say;
 use crate::{install, pki};
 
@@ -30,6 +31,7 @@ use crate::{install, pki};
 pub const EXISTING: &str = "IRONSIDE_E2E_KUBECONFIG";
 
 static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+static WITH_NODE: OnceCell<Cluster> = OnceCell::const_new();
 
 /// A control plane takes half a gigabyte and, while it starts, a core: beside the shared one there is one more at most.
 static DEDICATED: Semaphore = Semaphore::const_new(1);
@@ -64,6 +66,21 @@ impl Cluster {
             .await
     }
 
+    /// The cluster with a real node that all tests of this process share; the first caller starts it.
+    ///
+    /// # Errors
+    /// It cannot be started. Ask [`crate::node::obstacle::obstacle`] first whether it can be at all.
+    pub async fn with_node() -> Result<&'static Self> {
+        let options = Options {
+            real_node: true,
+            nodes: 1,
+            ..Options::default()
+        };
+        WITH_NODE
+            .get_or_try_init(async || Self::start(options, None).await)
+            .await
+    }
+
     /// A cluster of one's own, for tests that hurt it or need special options. One at a time: it waits for its turn.
     ///
     /// # Errors
@@ -86,6 +103,13 @@ impl Cluster {
             description.server,
             description.logs.display()
         ));
+        if let Some(node) = &description.node {
+            let steps = node
+                .steps
+                .iter()
+                .map(|(name, seconds)| format!("{name} {seconds:.1} s"));
+            say(&format!("real node: {}", steps.collect::<Vec<_>>().join(", ")));
+        }
         let kubeconfig = description.kubeconfig.clone();
         let supervised = Supervised {
             description,
@@ -242,6 +266,33 @@ impl Cluster {
     /// Not available on an existing cluster.
     pub async fn restart(&self, component: Component) -> Result<()> {
         self.hurt(Command::Restart(component)).await
+    }
+
+    /// The real node.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn node(&self) -> Result<&node::Description> {
+        self.description()?
+            .node
+            .as_ref()
+            .context("this cluster has no real node")
+    }
+
+    /// Kills a program of the real node (-9) and returns when it is gone.
+    ///
+    /// # Errors
+    /// There is no real node.
+    pub async fn kill_daemon(&self, daemon: Daemon) -> Result<()> {
+        self.hurt(Command::KillDaemon(daemon)).await
+    }
+
+    /// Starts a program of the real node again.
+    ///
+    /// # Errors
+    /// There is no real node.
+    pub async fn restart_daemon(&self, daemon: Daemon) -> Result<()> {
+        self.hurt(Command::RestartDaemon(daemon)).await
     }
 
     /// Takes the cluster down and waits until it is gone. Dropping it does the same without waiting.

@@ -1,6 +1,23 @@
 //! kube-apiserver: flags.
 
 use super::layout::Layout;
+use crate::node;
+
+/// How the API server reaches kubelets: through the real node's relay, which is a socket in the file system.
+pub(super) fn egress(layout: &Layout) -> String {
+    format!(
+        "apiVersion: apiserver.k8s.io/v1beta1
+kind: EgressSelectorConfiguration
+egressSelections:
+- name: cluster
+  connection:
+    proxyProtocol: HTTPConnect
+    transport:
+      uds: {{udsName: {}}}
+",
+        node::dial_socket(&layout.node()).display()
+    )
+}
 
 pub(super) fn arguments(layout: &Layout, port: u16, etcd: &str) -> Vec<String> {
     let authority = layout.pki.authority();
@@ -40,6 +57,10 @@ pub(super) fn arguments(layout: &Layout, port: u16, etcd: &str) -> Vec<String> {
         // In megabytes. Beyond the default of 100 the log would be moved away, and requests with it.
         "--audit-log-maxsize=100000".to_owned(),
     ];
+    if layout.options.real_node {
+        flags.push(format!("--egress-selector-config-file={}", layout.egress().display()));
+        flags.push(format!("--kubelet-certificate-authority={}", authority.display()));
+    }
     flags.extend(layout.emulated_version_flag());
     flags.extend(layout.options.apiserver_flags.iter().cloned());
     flags

@@ -9,14 +9,13 @@ use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Client};
 
 use super::layout::Layout;
-use crate::nodes::stages;
+use crate::nodes::{MARK, stages};
 
 pub(super) fn arguments(layout: &Layout, port: u16, kubeconfig: &Path) -> Vec<String> {
     let (certificate, key) = layout.pki.serving();
-    vec![
+    let mut flags = vec![
         format!("--kubeconfig={}", kubeconfig.display()),
         format!("--config={}", layout.stages().display()),
-        "--manage-all-nodes=true".to_owned(),
         "--node-lease-duration-seconds=40".to_owned(),
         "--cidr=10.64.0.0/16".to_owned(),
         "--node-ip=127.0.0.1".to_owned(),
@@ -24,7 +23,14 @@ pub(super) fn arguments(layout: &Layout, port: u16, kubeconfig: &Path) -> Vec<St
         format!("--server-address=127.0.0.1:{port}"),
         format!("--tls-cert-file={}", certificate.display()),
         format!("--tls-private-key-file={}", key.display()),
-    ]
+    ];
+    if layout.options.real_node {
+        flags.push("--manage-all-nodes=false".to_owned());
+        flags.push(format!("--manage-nodes-with-annotation-selector={}={}", MARK.0, MARK.1));
+    } else {
+        flags.push("--manage-all-nodes=true".to_owned());
+    }
+    flags
 }
 
 /// Writes the file that says how simulated nodes and pods behave.

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use super::Component;
 use super::options::Options;
 use crate::binaries::Binaries;
+use crate::node;
 use crate::pki::Pki;
 
 /// Every folder's name begins so; the id of the process that owns it follows.
@@ -44,6 +45,7 @@ impl Layout {
             options,
         };
         fs::create_dir(layout.logs()).context("create the folder of logs")?;
+        fs::write(layout.egress(), super::apiserver::egress(&layout)).context("write the egress selector")?;
         fs::write(layout.audit_policy(), layout.options.audit.policy()).context("write the audit policy")?;
         Ok(layout)
     }
@@ -54,6 +56,22 @@ impl Layout {
 
     pub(super) fn log(&self, component: Component) -> PathBuf {
         self.logs().join(format!("{component}.log"))
+    }
+
+    /// Everything of the real node.
+    pub(super) fn node(&self) -> PathBuf {
+        self.folder.join("node")
+    }
+
+    /// A name that no other control plane on this machine has.
+    pub(super) fn name(&self) -> String {
+        self.folder
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    }
+
+    pub(super) fn egress(&self) -> PathBuf {
+        self.folder.join("egress.yaml")
     }
 
     pub(super) fn audit_policy(&self) -> PathBuf {
@@ -86,6 +104,9 @@ fn sweep() {
         if owner(&folder).is_some_and(|owner| kill(Pid::from_raw(owner), None).is_err()) {
             for process in processes_naming(&folder) {
                 let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+            }
+            if let Some(name) = folder.file_name() {
+                node::sweep(&name.to_string_lossy());
             }
             let _ = fs::remove_dir_all(&folder);
         }

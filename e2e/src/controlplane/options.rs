@@ -19,6 +19,8 @@ pub struct Options {
     pub nodes: usize,
     /// How many pods one simulated node takes.
     pub pods_per_node: usize,
+    /// Whether a real node stands beside the simulated ones, which then are tainted: pods go to the real one.
+    pub real_node: bool,
     /// Whether anything runs the workloads. Without it there are only etcd and the API server, ready half a second sooner.
     pub workloads: bool,
 }
@@ -34,6 +36,7 @@ impl Default for Options {
             nodes: 3,
             // Below the 254 addresses of a node's /24.
             pods_per_node: 250,
+            real_node: false,
             workloads: true,
         }
     }
@@ -70,6 +73,8 @@ rules:
   users: ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:kwok"]
 - level: None
   userGroups: ["system:nodes", "system:serviceaccounts:kube-system"]
+- level: None
+  users: ["system:kube-proxy"]
 - level: None
   nonResourceURLs: ["/healthz*", "/readyz*", "/livez*", "/openapi*"]
 - level: Metadata

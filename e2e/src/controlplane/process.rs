@@ -16,26 +16,34 @@ const QUOTED_LINES: usize = 15;
 
 /// A program with its arguments and log, running or not.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(crate) struct Process {
     program: PathBuf,
     arguments: Vec<String>,
     log: PathBuf,
     child: Option<Child>,
+    /// Whether the program is `nsenter`, which forks: signals are meant for its child.
+    enters: bool,
 }
 
 impl Process {
-    pub(super) fn new(program: PathBuf, arguments: Vec<String>, log: PathBuf) -> Self {
+    pub(crate) fn new(program: PathBuf, arguments: Vec<String>, log: PathBuf) -> Self {
         Self {
             program,
             arguments,
             log,
             child: None,
+            enters: false,
         }
+    }
+
+    /// The program only enters namespaces and starts another one there, which is the one that is meant.
+    pub(crate) fn entering(self) -> Self {
+        Self { enters: true, ..self }
     }
 
     /// Starts it, in a process group of its own so that a Ctrl-C on the terminal does not reach it; its output is
     /// appended to its log.
-    pub(super) fn start(&mut self) -> Result<()> {
+    pub(crate) fn start(&mut self) -> Result<()> {
         if self.child.is_some() {
             bail!("{} is already running", self.program.display());
         }
@@ -55,12 +63,12 @@ impl Process {
     }
 
     /// Its process id while it runs.
-    pub(super) fn id(&self) -> Option<u32> {
+    pub(crate) fn id(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)
     }
 
     /// How it ended, if it did.
-    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         match &mut self.child {
             Some(child) => child
                 .try_wait()
@@ -69,16 +77,21 @@ impl Process {
         }
     }
 
-    pub(super) fn signal(&self, signal: Signal) -> Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         let id = self
             .id()
             .with_context(|| format!("{} is not running", self.program.display()))?;
+        let id = if self.enters { only_child(id)? } else { id };
         nix::sys::signal::kill(Pid::from_raw(i32::try_from(id)?), signal)
             .with_context(|| format!("send {signal} to {}", self.program.display()))
     }
 
     /// Kills it (-9) and waits until it is gone. Not running is fine.
-    pub(super) async fn kill(&mut self) -> Result<()> {
+    pub(crate) async fn kill(&mut self) -> Result<()> {
+        if self.enters && self.ended()?.is_none() {
+            // It may be gone already, with the namespace that it was in.
+            let _ = self.signal(Signal::SIGKILL);
+        }
         if let Some(mut child) = self.child.take() {
             child
                 .kill()
@@ -89,7 +102,7 @@ impl Process {
     }
 
     /// Asks it to end, and kills it if it has not after `grace`. A stopped (SIGSTOP) process is woken first.
-    pub(super) async fn end(&mut self, grace: Duration) -> Result<()> {
+    pub(crate) async fn end(&mut self, grace: Duration) -> Result<()> {
         if self.ended()?.is_none() {
             // It may end by itself at any moment; that is what is wanted.
             let _ = self.signal(Signal::SIGCONT);
@@ -102,9 +115,15 @@ impl Process {
     }
 
     /// The end of its log, for error messages.
-    pub(super) fn last_words(&self) -> String {
+    pub(crate) fn last_words(&self) -> String {
         last_lines(&self.log, QUOTED_LINES)
     }
+}
+
+fn only_child(id: u32) -> Result<u32> {
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).context("list the children")?;
+    let child = children.split_whitespace().next().context("it has no child")?;
+    child.parse().context("a process id")
 }
 
 /// The last `count` lines of a file, or why it cannot be read.

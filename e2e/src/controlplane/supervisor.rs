@@ -10,10 +10,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Component, ControlPlane, Description, Options};
 use crate::binaries::Binaries;
+use crate::node::Daemon;
 
 /// What the supervisor is asked to do.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "do", content = "component")]
+#[serde(rename_all = "kebab-case", tag = "do", content = "what")]
 pub enum Command {
     /// [`ControlPlane::kill`].
     Kill(Component),
@@ -23,6 +24,10 @@ pub enum Command {
     Resume(Component),
     /// [`ControlPlane::restart`].
     Restart(Component),
+    /// [`ControlPlane::kill_daemon`].
+    KillDaemon(Daemon),
+    /// [`ControlPlane::restart_daemon`].
+    RestartDaemon(Daemon),
     /// [`ControlPlane::stop`], then the supervisor ends.
     Stop,
 }
@@ -92,6 +97,8 @@ async fn obey(
             Command::Suspend(component) => plane.suspend(component),
             Command::Resume(component) => plane.resume(component),
             Command::Restart(component) => plane.restart(component).await,
+            Command::KillDaemon(daemon) => plane.kill_daemon(daemon).await,
+            Command::RestartDaemon(daemon) => plane.restart_daemon(daemon).await,
         };
         let reply = outcome.map_or_else(|error| Answer::Failed(format!("{error:#}")), |()| Answer::Done);
         answer(answers, &reply).await?;

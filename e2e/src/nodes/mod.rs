@@ -12,14 +12,17 @@ use serde_json::json;
 
 use crate::wait;
 
-/// Creates `count` nodes named `node-1`, `node-2`, ...
+/// Annotation of every simulated node, and key and value of the taint that keeps pods off where there is a real one.
+pub const MARK: (&str, &str) = ("kwok.x-k8s.io/node", "fake");
+
+/// Creates `count` nodes named `node-1`, `node-2`, ...; tainted ones take only pods that tolerate them.
 ///
 /// # Errors
 /// The API server refuses one.
-pub async fn create(client: &Client, count: usize, pods: usize) -> Result<()> {
+pub async fn create(client: &Client, count: usize, pods: usize, tainted: bool) -> Result<()> {
     let nodes: Api<Node> = Api::all(client.clone());
     for number in 1..=count {
-        let node = node(number, pods)?;
+        let node = node(number, pods, tainted)?;
         nodes
             .create(&PostParams::default(), &node)
             .await
@@ -55,17 +58,19 @@ fn is_ready(node: &Node) -> bool {
         .any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-fn node(number: usize, pods: usize) -> Result<Node> {
+fn node(number: usize, pods: usize, tainted: bool) -> Result<Node> {
     let name = format!("node-{number}");
     let resources = json!({ "cpu": "64", "memory": "256Gi", "ephemeral-storage": "1Ti", "pods": pods.to_string() });
     // Two bytes of the number in each address: pods get 10.64.0.0/14 in blocks of 256, nodes invented addresses.
     let (high, low) = (number / 256, number % 256);
+    let taints = tainted.then(|| json!([{ "key": MARK.0, "value": MARK.1, "effect": "NoSchedule" }]));
     serde_json::from_value(json!({
         "metadata": {
             "name": name,
+            "annotations": { MARK.0: MARK.1 },
             "labels": { "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64" },
         },
-        "spec": { "podCIDR": format!("10.{}.{low}.0/24", 64 + high), "podCIDRs": [format!("10.{}.{low}.0/24", 64 + high)] },
+        "spec": { "podCIDR": format!("10.{}.{low}.0/24", 64 + high), "podCIDRs": [format!("10.{}.{low}.0/24", 64 + high)], "taints": taints },
         "status": {
             "allocatable": resources,
             "capacity": resources,

@@ -7,6 +7,7 @@ mod decisions;
 mod fights;
 mod harness;
 mod network;
+mod node;
 mod observability;
 mod operator;
 mod repair;

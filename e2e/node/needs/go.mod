@@ -1,0 +1,3 @@
+module ironside.local/node/needs
+
+go 1.26.0

@@ -1,0 +1,347 @@
+//! A real node beside the simulated ones: kubelet, kube-proxy, containerd and runc in private namespaces of this machine, with
+//! cluster DNS. What pods do on it is decided by a kernel, not by annotations.
+//!
+//! Owns the node's namespaces, processes, configuration and images. The control plane stays outside; the two ends of a
+//! [`relay`] join them, so that nothing of the machine's own network is touched. Nothing outlives the supervisor: with the
+//! pipe to the node's first process everything in the namespaces ends, and the cgroup folders are removed after it.
+
+pub mod ask;
+mod cgroups;
+mod configuration;
+pub mod images;
+mod namespaces;
+pub mod obstacle;
+mod oci;
+pub mod programs;
+pub mod relay;
+pub mod traces;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Node as NodeObject;
+use kube::{Api, Client};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinHandle;
+
+use self::configuration::Configuration;
+use self::namespaces::Namespaces;
+use self::programs::Programs;
+use crate::binaries::workspace_program;
+use crate::controlplane::process::Process;
+use crate::pki::Pki;
+use crate::wait;
+
+/// The node's name in the cluster, which is also in its certificates.
+pub const NAME: &str = "real-1";
+/// Its address, in its own network alone.
+pub const ADDRESS: &str = "10.200.0.1";
+/// Where the API server is found inside.
+const API_PORT: u16 = 6443;
+/// A busy machine needs several times the usual ten seconds.
+const LIMIT: Duration = Duration::from_mins(3);
+/// The manifest of cluster DNS.
+const DNS: &str = include_str!("coredns.yaml");
+
+/// A program of the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Daemon {
+    /// What joins the node's network with the API server.
+    Relay,
+    /// containerd.
+    Containerd,
+    /// The kubelet.
+    Kubelet,
+    /// kube-proxy.
+    KubeProxy,
+}
+
+impl Daemon {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Relay => "relay",
+            Self::Containerd => "containerd",
+            Self::Kubelet => "kubelet",
+            Self::KubeProxy => "kube-proxy",
+        }
+    }
+}
+
+/// What somebody outside needs to know of a running node.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Description {
+    /// Socket through which addresses inside are dialed ([`relay::dial`]).
+    pub dial: PathBuf,
+    /// Name of its folder in every cgroup hierarchy.
+    pub cgroup: String,
+    /// Socket of the container runtime.
+    pub runtime: PathBuf,
+    /// What the start consisted of, in seconds.
+    pub steps: Vec<(String, f64)>,
+}
+
+/// Removes what a node of that name left in the cgroup hierarchies when its supervisor was killed.
+pub(crate) fn sweep(name: &str) {
+    cgroups::sweep(name);
+}
+
+/// Where a node finds its surroundings.
+pub(crate) struct Surroundings<'a> {
+    /// Folder for everything that it writes.
+    pub(crate) folder: PathBuf,
+    /// Folder of logs.
+    pub(crate) logs: PathBuf,
+    /// Name that no other node on this machine has.
+    pub(crate) cgroup: String,
+    /// The cluster's keys.
+    pub(crate) pki: &'a Pki,
+    /// Address of the API server on the machine.
+    pub(crate) server: String,
+    /// kubectl and an administrator's kubeconfig.
+    pub(crate) kubectl: (PathBuf, PathBuf),
+}
+
+/// A running node. Dropping it ends every process of it, without waiting.
+pub(crate) struct Node {
+    daemons: BTreeMap<Daemon, Process>,
+    namespaces: Namespaces,
+    outside: JoinHandle<()>,
+    description: Description,
+}
+
+/// The socket, on the machine, at which the API server dials into the node.
+pub(crate) fn dial_socket(folder: &Path) -> PathBuf {
+    folder.join("dial.sock")
+}
+
+impl Node {
+    /// Starts a node and returns when pods run on it and names resolve.
+    pub(crate) async fn start(around: Surroundings<'_>, client: &Client) -> Result<Self> {
+        let mut clock = Clock::start();
+        let programs = tokio::task::spawn_blocking(Programs::obtain).await??;
+        let configuration = Configuration::write(&around, &programs)?;
+        let images = around.folder.join("images");
+        std::fs::create_dir_all(&images)?;
+        let archive = images.join("own.tar");
+        let needed = (programs.clone(), archive.clone());
+        let written = tokio::task::spawn_blocking(move || images::write_own(&needed.0, &needed.1));
+        let outside = relay::outside(&configuration.api_socket, &around.server)?;
+        let packages = programs.packages().map(Path::to_owned);
+        let namespaces = Namespaces::create(&around.folder, &around.logs, packages.as_deref(), &around.cgroup).await?;
+        clock.step("namespaces");
+        let mut node = Self {
+            daemons: BTreeMap::new(),
+            description: Description {
+                dial: dial_socket(&around.folder),
+                cgroup: around.cgroup.clone(),
+                runtime: configuration.runtime_socket.clone(),
+                steps: Vec::new(),
+            },
+            namespaces,
+            outside,
+        };
+        let log = |daemon: Daemon| around.logs.join(format!("node-{}.log", daemon.name()));
+
+        node.launch(
+            Daemon::Relay,
+            &workspace_program("ironside-e2e")?,
+            configuration.relay(),
+            log(Daemon::Relay),
+        )?;
+        node.launch(
+            Daemon::Containerd,
+            &programs.runtime("containerd"),
+            configuration.containerd(),
+            log(Daemon::Containerd),
+        )?;
+        node.until(Daemon::Containerd, "the container runtime listens", async || {
+            tokio::net::UnixStream::connect(&configuration.runtime_socket).await?;
+            Ok(())
+        })
+        .await?;
+        clock.step("container runtime");
+        written.await??;
+        node.import(&programs, &archive).await?;
+        clock.step("images");
+
+        // The shell that hides the machine's sysctls becomes the kubelet.
+        node.launch(
+            Daemon::Kubelet,
+            Path::new("unshare"),
+            configuration.kubelet(&programs),
+            log(Daemon::Kubelet),
+        )?;
+        node.launch(
+            Daemon::KubeProxy,
+            &programs.kubernetes("kube-proxy"),
+            configuration.kube_proxy(),
+            log(Daemon::KubeProxy),
+        )?;
+        apply(&around.kubectl, DNS).await.context("apply cluster DNS")?;
+        node.until(Daemon::Kubelet, "the real node is Ready", async || ready(client).await)
+            .await?;
+        clock.step("node Ready");
+        node.until(Daemon::Kubelet, "cluster DNS is available", async || {
+            dns_available(client).await
+        })
+        .await?;
+        clock.step("cluster DNS");
+        node.description.steps = clock.steps;
+        Ok(node)
+    }
+
+    /// What others need to know of it.
+    pub(crate) fn describe(&self) -> Description {
+        self.description.clone()
+    }
+
+    /// One of its processes.
+    pub(crate) fn daemon(&mut self, daemon: Daemon) -> Result<&mut Process> {
+        self.daemons.get_mut(&daemon).with_context(|| format!("no {daemon:?}"))
+    }
+
+    /// Ends everything and removes the cgroup folders.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        self.outside.abort();
+        self.namespaces.end().await?;
+        for process in self.daemons.values_mut() {
+            process.kill().await?;
+        }
+        cgroups::remove(&self.description.cgroup).await
+    }
+
+    fn launch(&mut self, daemon: Daemon, program: &Path, arguments: Vec<String>, log: PathBuf) -> Result<()> {
+        let (nsenter, arguments) = self.namespaces.entering(program, arguments);
+        let mut process = Process::new(nsenter, arguments, log).entering();
+        process.start()?;
+        self.daemons.insert(daemon, process);
+        Ok(())
+    }
+
+    /// Waits for a condition, and no longer than the process lives that has to bring it about.
+    async fn until(&mut self, daemon: Daemon, what: &str, mut probe: impl AsyncFnMut() -> Result<()>) -> Result<()> {
+        let process = self.daemon(daemon)?;
+        let began = Instant::now();
+        loop {
+            let complaint = match probe().await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if let Some(status) = process.ended()? {
+                bail!(
+                    "{daemon:?} ended ({status}); the end of its log:\n{}",
+                    process.last_words()
+                );
+            }
+            if began.elapsed() > LIMIT {
+                bail!(
+                    "waited {LIMIT:?} until {what}: {complaint:#}; the end of its log:\n{}",
+                    process.last_words()
+                );
+            }
+            tokio::time::sleep(wait::LONGEST_PAUSE).await;
+        }
+    }
+
+    async fn import(&self, programs: &Programs, archive: &Path) -> Result<()> {
+        let arguments = [
+            "--address",
+            &text(&self.description.runtime),
+            "-n",
+            "k8s.io",
+            "images",
+            "import",
+            &text(archive),
+        ];
+        let arguments = arguments.map(str::to_owned).to_vec();
+        let (nsenter, arguments) = self.namespaces.entering(&programs.runtime("ctr"), arguments);
+        run(tokio::process::Command::new(nsenter).args(arguments)).await
+    }
+}
+
+/// Brings an image archive onto a node that is described by `description`, from another process than its supervisor.
+///
+/// # Errors
+/// The runtime refuses it.
+pub async fn import(description: &Description, archive: &Path) -> Result<()> {
+    let programs = tokio::task::spawn_blocking(Programs::obtain).await??;
+    let arguments = [
+        "--address",
+        &text(&description.runtime),
+        "-n",
+        "k8s.io",
+        "images",
+        "import",
+        "--no-unpack",
+    ];
+    run(tokio::process::Command::new(programs.runtime("ctr"))
+        .args(arguments)
+        .arg(archive))
+    .await
+}
+
+async fn ready(client: &Client) -> Result<()> {
+    let nodes: Api<NodeObject> = Api::all(client.clone());
+    let node = nodes.get_status(NAME).await?;
+    let conditions = node.status.unwrap_or_default().conditions.unwrap_or_default();
+    let ready = conditions
+        .iter()
+        .find(|it| it.type_ == "Ready")
+        .context("no condition yet")?;
+    ensure!(ready.status == "True", "{}", ready.message.clone().unwrap_or_default());
+    Ok(())
+}
+
+async fn dns_available(client: &Client) -> Result<()> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), "kube-system");
+    let status = deployments.get("coredns").await?.status.unwrap_or_default();
+    ensure!(status.available_replicas == Some(1), "no pod of it is ready");
+    Ok(())
+}
+
+async fn apply((kubectl, kubeconfig): &(PathBuf, PathBuf), manifest: &str) -> Result<()> {
+    let file = kubeconfig.with_extension("manifest.yaml");
+    std::fs::write(&file, manifest)?;
+    let mut command = tokio::process::Command::new(kubectl);
+    command.env("KUBECONFIG", kubeconfig);
+    command.env("KUBECACHEDIR", kubeconfig.with_extension("cache"));
+    run(command.args(["apply", "--server-side", "-f"]).arg(&file)).await
+}
+
+async fn run(command: &mut tokio::process::Command) -> Result<()> {
+    let output = command.output().await.with_context(|| format!("run {command:?}"))?;
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// How long each step took.
+struct Clock {
+    last: Instant,
+    steps: Vec<(String, f64)>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self {
+            last: Instant::now(),
+            steps: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, name: &str) {
+        self.steps.push((name.to_owned(), self.last.elapsed().as_secs_f64()));
+        self.last = Instant::now();
+    }
+}

@@ -1,0 +1,38 @@
+//! On a real node: a kubelet, a container runtime and a kernel decide what a workload survives.
+
+mod cluster;
+
+use anyhow::Result;
+use ironside_e2e::Scenario;
+use ironside_e2e::node::images::NEEDS;
+use ironside_e2e::workloads::Workload;
+use k8s_openapi::api::core::v1::Service;
+use kube::Api;
+use serde_json::{Value, json};
+
+/// Two replicas of the test image with the given needs, which say when they are ready.
+fn server(name: &str, needs: &str) -> Workload {
+    Workload::named(name).replicas(2).template(|template| {
+        let container = &mut template["spec"]["containers"][0];
+        container["image"] = json!(NEEDS);
+        container["env"] = json!([{ "name": "NEEDS", "value": needs }]);
+        container["ports"] = json!([{ "containerPort": 8080 }]);
+        container["readinessProbe"] = json!({ "httpGet": { "path": "/ready", "port": 8080 }, "periodSeconds": 1 });
+        template["spec"]["terminationGracePeriodSeconds"] = json!(5);
+    })
+}
+
+/// A Service for a workload of [`server`], at port 80.
+fn service(name: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": { "name": name },
+        "spec": { "selector": { "app": name }, "ports": [{ "port": 80, "targetPort": 8080 }] },
+    })
+}
+
+/// Where a Service is reached from the node.
+async fn address(test: &Scenario<'_>, name: &str) -> Result<String> {
+    let services: Api<Service> = Api::namespaced(test.client.clone(), &test.namespace);
+    let spec = services.get(name).await?.spec.unwrap_or_default();
+    Ok(format!("{}:80", spec.cluster_ip.unwrap_or_default()))
+}
