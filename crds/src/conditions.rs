@@ -131,6 +131,8 @@ pub mod types {
     pub const PERMISSIONS_GRANTED: &str = "PermissionsGranted";
     /// Policy: the admission policy that guards approvals is in place. Without it human approvals are ignored.
     pub const APPROVAL_GUARDED: &str = "ApprovalGuarded";
+    /// Policy: every plan is shown by a remediation; there is a limit on their number.
+    pub const PLANS_RECORDED: &str = "PlansRecorded";
     /// Policy: every control passes.
     pub const COMPLIANT: &str = "Compliant";
     /// Policy: repairs have stopped after too many rollbacks, until a human clears it.
@@ -181,6 +183,10 @@ pub mod reasons {
     pub const GUARDED: &str = "Guarded";
     /// The admission policy is missing or was changed.
     pub const UNGUARDED: &str = "Unguarded";
+    /// Every plan has a remediation.
+    pub const RECORDED: &str = "Recorded";
+    /// There are as many remediations as the limits allow.
+    pub const LIMIT_REACHED: &str = "LimitReached";
     /// Every control passes.
     pub const ALL_PASSED: &str = "AllPassed";
     /// A control fails.
@@ -203,6 +209,8 @@ pub mod reasons {
     pub const STALE: &str = "Stale";
     /// Exception: in effect.
     pub const IN_EFFECT: &str = "InEffect";
+    /// Exception: in effect, and it ends within seven days.
+    pub const EXPIRING: &str = "Expiring";
     /// Exception: no cluster policy delegates it.
     pub const NOT_DELEGATED: &str = "NotDelegated";
     /// Exception: it ends later than the delegation allows.

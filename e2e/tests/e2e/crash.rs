@@ -21,22 +21,22 @@ use crate::repair::{policy, steady, template};
 const MOST: usize = 20;
 
 #[tokio::test]
-async fn killed_after_each_effect_of_a_repair() -> Result<()> {
+async fn promise_08_killed_after_each_effect_of_a_repair() -> Result<()> {
     scenario(async |test| at_each_effect(test, Moment::AfterAnswer, &repaired()).await).await
 }
 
 #[tokio::test]
-async fn killed_before_each_effect_of_a_repair() -> Result<()> {
+async fn promise_08_killed_before_each_effect_of_a_repair() -> Result<()> {
     scenario(async |test| at_each_effect(test, Moment::BeforeForwarding, &repaired()).await).await
 }
 
 #[tokio::test]
-async fn killed_after_each_effect_of_a_rollback() -> Result<()> {
+async fn promise_08_killed_after_each_effect_of_a_rollback() -> Result<()> {
     scenario(async |test| at_each_effect(test, Moment::AfterAnswer, &rolled_back()).await).await
 }
 
 #[tokio::test]
-async fn killed_before_each_effect_of_a_rollback() -> Result<()> {
+async fn promise_08_killed_before_each_effect_of_a_rollback() -> Result<()> {
     scenario(async |test| at_each_effect(test, Moment::BeforeForwarding, &rolled_back()).await).await
 }
 

@@ -10,5 +10,7 @@ mod network;
 mod node;
 mod observability;
 mod operator;
+mod promises;
 mod repair;
 mod reports;
+mod stories;

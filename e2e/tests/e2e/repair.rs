@@ -14,7 +14,7 @@ use kube::api::ListParams;
 use serde_json::{Value, json};
 
 /// Long enough for a rollout, its soak and its probation on a busy machine.
-const LONG: Duration = Duration::from_mins(2);
+pub(crate) const LONG: Duration = Duration::from_mins(2);
 
 /// A policy that repairs at once whatever is not of high risk, with these controls and nothing else.
 pub(crate) fn policy(controls: &[&str]) -> Value {
@@ -105,7 +105,7 @@ pub(crate) fn repair_requests(operator: &Operator, test: &Scenario<'_>) -> Resul
 }
 
 #[tokio::test]
-async fn a_policy_repairs_a_deployment_and_proves_it() -> Result<()> {
+async fn promise_01_a_policy_repairs_a_deployment_and_proves_it() -> Result<()> {
     scenario(async |test| {
         available_deployment(&test.client, &test.namespace, &steady("web")).await?;
         let before = template(test, "web").await?;
@@ -170,7 +170,7 @@ async fn a_policy_repairs_a_deployment_and_proves_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_repair_that_breaks_its_workload_is_taken_back_exactly_and_quarantined() -> Result<()> {
+async fn promise_01_a_repair_that_breaks_its_workload_is_taken_back_exactly_and_quarantined() -> Result<()> {
     scenario(async |test| {
         let web = steady("web").sim("needs-caps", "NET_RAW");
         available_deployment(&test.client, &test.namespace, &web).await?;
@@ -212,7 +212,7 @@ async fn a_repair_that_breaks_its_workload_is_taken_back_exactly_and_quarantined
 }
 
 #[tokio::test]
-async fn whoever_undoes_a_repair_wins() -> Result<()> {
+async fn promise_05_whoever_undoes_a_repair_wins() -> Result<()> {
     scenario(async |test| {
         available_deployment(&test.client, &test.namespace, &steady("web")).await?;
         let before = template(test, "web").await?;

@@ -1,8 +1,14 @@
-//! How many remediations there may be, and when one has had its time.
+//! How many remediations there may be, how many of them are at work, and when one has had its time.
 
+use std::collections::BTreeMap;
+
+use ironside_engine::model::ObjectRef;
 use ironside_engine::plan::{Disposition, Plan};
-use ironside_engine::remediate::{Phase, Record};
+use ironside_engine::remediate::{InFlight, Phase, Record};
 use jiff::{SignedDuration, Timestamp};
+
+use super::entry::Entry;
+use crate::reconcile::View;
 
 /// Remediations in a namespace, and in the cluster. Half of them are for what can be repaired: what is only shown must not keep a repair from starting.
 const IN_NAMESPACE: usize = 20;
@@ -12,10 +18,54 @@ const IN_CLUSTER: usize = 500;
 const IDLE: SignedDuration = SignedDuration::from_hours(30 * 24);
 const WITH_MEMORY: SignedDuration = SignedDuration::from_hours(90 * 24);
 
+/// Remediations that there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Number {
+    pub(crate) in_namespace: usize,
+    pub(crate) in_cluster: usize,
+}
+
 /// Whether there is room for one more, for this plan.
-pub(super) fn room(plan: &Plan, in_namespace: usize, in_cluster: usize) -> bool {
+pub(crate) fn room(plan: &Plan, number: Number) -> bool {
     let share = if plan.disposition == Disposition::Ready { 1 } else { 2 };
-    in_namespace < IN_NAMESPACE / share && in_cluster < IN_CLUSTER / share
+    number.in_namespace < IN_NAMESPACE / share && number.in_cluster < IN_CLUSTER / share
+}
+
+/// The remediations in a target's namespace and in the cluster: those in the view, and those that were just created, or are about to be, and are not in it yet.
+pub(super) fn remediations(view: &View, entries: &BTreeMap<ObjectRef, Entry>, target: &ObjectRef) -> Number {
+    let known = &view.declared.remediations;
+    let is_new = |entry: &Entry| match entry.stored.as_deref().map(|stored| &stored.metadata) {
+        Some(stored) => match (stored.namespace.clone(), stored.name.clone()) {
+            (Some(namespace), Some(name)) => !known.contains_key(&(namespace, name)),
+            _ => true,
+        },
+        None => entry.busy,
+    };
+    let mut number = Number {
+        in_namespace: known
+            .keys()
+            .filter(|(namespace, _)| **namespace == *target.namespace)
+            .count(),
+        in_cluster: known.len(),
+    };
+    for (other, _) in entries.iter().filter(|(_, entry)| is_new(entry)) {
+        number.in_cluster += 1;
+        number.in_namespace += usize::from(other.namespace == target.namespace);
+    }
+    number
+}
+
+/// Rollouts of ours besides this target's.
+pub(super) fn in_flight(entries: &BTreeMap<ObjectRef, Entry>, target: &ObjectRef) -> InFlight {
+    let mut count = InFlight::default();
+    let others = entries
+        .iter()
+        .filter(|(other, entry)| *other != target && entry.in_flight());
+    for (other, _) in others {
+        count.cluster += 1;
+        count.namespace += u32::from(other.namespace == target.namespace);
+    }
+    count
 }
 
 /// Whether nothing has happened for so long that the remediation can go.

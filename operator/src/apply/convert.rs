@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use ironside_crds::conditions::{Observed, set, types};
 use ironside_crds::remediation as wire;
 use ironside_crds::{ConditionStatus, HardeningRemediation, RemediationStatus, Target, Time};
-use ironside_engine::controls::Risk;
 use ironside_engine::model::{Kind, ObjectRef, TemplateHash};
 use ironside_engine::plan::{Plan, PlanHash};
 use ironside_engine::remediate::{
@@ -13,16 +12,12 @@ use ironside_engine::remediate::{
 };
 use jiff::Timestamp;
 
+use super::shown::{cut, shown_plan};
+
 /// Longest texts that the custom resource takes.
 const LONGEST_MESSAGE: usize = 1024;
 const LONGEST_SUMMARY: usize = 256;
-const LONGEST_VALUE: usize = 512;
-const LONGEST_LINE: usize = 256;
 const LONGEST_NAME: usize = 128;
-
-/// Longest lists that it takes.
-const MOST_CHANGES: usize = 64;
-const MOST_LINES: usize = 16;
 
 /// The object that a remediation is about; `None` for kinds that this version does not know.
 pub(super) fn target(remediation: &HardeningRemediation) -> Option<ObjectRef> {
@@ -219,67 +214,6 @@ fn wire_transition(entry: &Transition) -> Option<wire::HistoryEntry> {
     })
 }
 
-fn shown_plan(plan: &Plan) -> wire::Plan {
-    let lines = |lines: Vec<String>| {
-        lines
-            .iter()
-            .take(MOST_LINES)
-            .map(|line| cut(line, LONGEST_LINE))
-            .collect::<Vec<_>>()
-    };
-    wire::Plan {
-        hash: plan.hash.0.clone(),
-        controls: plan
-            .controls
-            .iter()
-            .map(|control| control.as_str().to_owned())
-            .collect(),
-        changes: plan.changes.iter().take(MOST_CHANGES).map(shown_change).collect(),
-        risk: match plan.risk {
-            Risk::Low => wire::Risk::Low,
-            Risk::Medium => wire::Risk::Medium,
-            Risk::High => wire::Risk::High,
-        },
-        risk_reasons: lines(plan.risk_reasons.iter().chain(&plan.irreversible).cloned().collect()),
-        restart: shown_restart(plan),
-        evidence: lines(
-            plan.evidence
-                .iter()
-                .map(|evidence| format!("{}: {}", evidence.pointer, evidence.expected))
-                .collect(),
-        ),
-    }
-}
-
-fn shown_change(change: &ironside_engine::plan::Change) -> wire::Change {
-    wire::Change {
-        path: cut(&change.pointer, LONGEST_VALUE),
-        op: if change.from.is_some() {
-            wire::ChangeOp::Replace
-        } else {
-            wire::ChangeOp::Add
-        },
-        from: change.from.as_ref().map(|value| cut(&value.to_string(), LONGEST_VALUE)),
-        to: Some(cut(&change.to.to_string(), LONGEST_VALUE)),
-        owner: change.owner.as_ref().map(|owner| cut(&owner.manager, LONGEST_NAME)),
-        control: change.controls.first().map_or_else(String::new, ToString::to_string),
-    }
-}
-
-fn shown_restart(plan: &Plan) -> Option<wire::Restart> {
-    let strategy = match plan.restart.strategy {
-        "RollingUpdate" => wire::RestartStrategy::RollingUpdate,
-        "Recreate" => wire::RestartStrategy::Recreate,
-        "OnDelete" => wire::RestartStrategy::OnDelete,
-        "NextRun" => wire::RestartStrategy::NextRun,
-        _ => return None,
-    };
-    Some(wire::Restart {
-        strategy,
-        pods: plan.restart.pods,
-    })
-}
-
 /// Applied, Verified and Held, for `kubectl wait`.
 fn set_conditions(status: &mut RemediationStatus, record: &Record) {
     let applied = match record.phase {
@@ -345,16 +279,6 @@ const fn wire_phase(phase: Phase) -> Option<wire::Phase> {
         Phase::Reverted => wire::Phase::Reverted,
         Phase::Closed => wire::Phase::Closed,
     })
-}
-
-/// At most so many characters, with an ellipsis where something was left out.
-fn cut(text: &str, longest: usize) -> String {
-    if text.chars().count() <= longest {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(longest - 1).collect();
-    short.push('…');
-    short
 }
 
 #[cfg(test)]

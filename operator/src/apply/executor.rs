@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ironside_crds::HardeningRemediation;
 use ironside_engine::model::ObjectRef;
 use ironside_engine::policy::Pause;
-use ironside_engine::remediate::{Effect, InFlight, Phase, Reason, Record, step};
+use ironside_engine::remediate::{Effect, Phase, Reason, Record, step};
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -114,6 +114,7 @@ impl Executor {
         }
         self.due
             .extend(dirty.targets.iter().filter(|target| is_ours(target)).cloned());
+        self.due.extend(self.waiting_for_neighbours(dirty));
         let around = (
             view.declared.pause,
             view.declared.approval_guarded(),
@@ -241,7 +242,7 @@ impl Executor {
         if !planned && !self.entries.contains_key(&target) {
             return;
         }
-        let in_flight = self.in_flight(&target);
+        let in_flight = caps::in_flight(&self.entries, &target);
         let missing = Arc::clone(&self.missing.borrow());
         let entry = self.entries.entry(target.clone()).or_default();
         entry.wake = None;
@@ -291,7 +292,11 @@ impl Executor {
     ) {
         let creates = effects.first() == Some(&Effect::Persist)
             && self.entries.get(&target).is_some_and(|entry| entry.stored.is_none());
-        if creates && !has_room(view, &target, plan.as_ref()) {
+        let room = plan.as_ref().is_none_or(|plan| {
+            let number = caps::remediations(view, &self.entries, &target);
+            caps::room(plan, number)
+        });
+        if creates && !room {
             self.drop_if_empty(&target);
             return;
         }
@@ -376,6 +381,29 @@ impl Executor {
         waiting.map(|(target, _)| target.clone()).collect()
     }
 
+    /// Targets that wait for room in their namespace or for the end of a release: what changes then are quotas and other workloads.
+    fn waiting_for_neighbours(&self, dirty: &Dirty) -> Vec<ObjectRef> {
+        // What belongs to a namespace and is not judged itself, such as a quota, shows as a change of the Namespace.
+        let changed: BTreeSet<&str> = dirty
+            .targets
+            .iter()
+            .map(|target| {
+                if target.namespace.is_empty() {
+                    &*target.name
+                } else {
+                    &*target.namespace
+                }
+            })
+            .collect();
+        let waits = |entry: &Entry| matches!(entry.record.reason, Reason::NoRoom | Reason::OwnerBusy);
+        let waiting = self.entries.iter().filter(|(_, entry)| waits(entry));
+        waiting
+            .map(|(target, _)| target)
+            .filter(|target| changed.contains(&*target.namespace))
+            .cloned()
+            .collect()
+    }
+
     fn tell(&self, view: &View, target: &ObjectRef, done: &[Effect], now: Timestamp) {
         let Some(entry) = self.entries.get(target) else { return };
         let uid = view
@@ -401,20 +429,6 @@ impl Executor {
         }
     }
 
-    /// Rollouts of ours besides this target's.
-    fn in_flight(&self, target: &ObjectRef) -> InFlight {
-        let mut count = InFlight::default();
-        for (other, _) in self
-            .entries
-            .iter()
-            .filter(|(other, entry)| *other != target && entry.in_flight())
-        {
-            count.cluster += 1;
-            count.namespace += u32::from(other.namespace == target.namespace);
-        }
-        count
-    }
-
     fn sleep(&self) -> Duration {
         if self.term.is_some() && !self.context.leadership.leads() {
             return LAPSE;
@@ -432,16 +446,6 @@ impl Executor {
             .min(LOOK_AROUND)
             .max(Duration::from_millis(5))
     }
-}
-
-fn has_room(view: &View, target: &ObjectRef, plan: Option<&ironside_engine::plan::Plan>) -> bool {
-    let Some(plan) = plan else { return true };
-    let all = &view.declared.remediations;
-    let in_namespace = all
-        .keys()
-        .filter(|(namespace, _)| **namespace == *target.namespace)
-        .count();
-    caps::room(plan, in_namespace, all.len())
 }
 
 fn is_rollback(what: &ironside_engine::remediate::Count) -> bool {

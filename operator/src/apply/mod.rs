@@ -10,13 +10,14 @@
 //! Targets are workloads. Generated NetworkPolicies are objects of our own (`ironside/owned`) with another life; targets of kind Namespace are theirs and are
 //! passed over here.
 
-mod caps;
+pub(crate) mod caps;
 mod convert;
 mod entry;
 mod executor;
 mod job;
 mod observe;
 mod send;
+mod shown;
 mod stopping;
 mod store;
 mod tell;

@@ -59,6 +59,11 @@ pub(super) const PLANS_HELD: Definition = Definition {
     help: "Plans that are shown and not done, by reason.",
     labels: &["reason"],
 };
+pub(super) const PLANS_UNRECORDED: Definition = Definition {
+    name: "ironside_plans_unrecorded",
+    help: "Plans that no HardeningRemediation shows, because there are as many as the limits allow.",
+    labels: &[],
+};
 pub(super) const EXCEPTIONS: Definition = Definition {
     name: "ironside_exceptions",
     help: "Exceptions by state: active, expiring (within seven days), expired, unused.",
@@ -111,7 +116,7 @@ pub(super) const PERMISSION_DENIED: Definition = Definition {
 };
 
 /// Every gauge.
-pub const DEFINITIONS: [&Definition; 25] = [
+pub const DEFINITIONS: [&Definition; 26] = [
     &BUILD_INFO,
     &LEADER,
     &POLICY_INFO,
@@ -124,6 +129,7 @@ pub const DEFINITIONS: [&Definition; 25] = [
     &PENDING,
     &REMEDIATIONS,
     &PLANS_HELD,
+    &PLANS_UNRECORDED,
     &EXCEPTIONS,
     &EXCEPTION_EXPIRY,
     &PAUSED,

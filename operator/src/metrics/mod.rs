@@ -9,6 +9,7 @@ pub mod family;
 pub mod findings;
 pub mod happenings;
 pub mod process;
+mod repairs;
 pub mod state;
 
 use std::sync::Arc;

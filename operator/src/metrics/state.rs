@@ -4,34 +4,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ironside_crds::Phase;
 use ironside_engine::controls::{Component, Framework, Threat};
-use ironside_engine::plan::Disposition;
 use ironside_engine::policy::PolicyId;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use tokio::sync::watch;
 
 use super::definitions::{
-    API_REQUESTS, APPROVAL_GUARDED, BUILD_INFO, CONTROLS, COVERAGE, DEFINITIONS, EXCEPTION_EXPIRY, EXCEPTIONS,
-    LAST_SCAN, LEADER, PAUSED, PENDING, PERMISSION_DENIED, PLANS_HELD, POLICY_CONDITION, POLICY_INFO, REMEDIATIONS,
-    SCORE, UNREADABLE, WATCH_RESTARTS, WATCH_SILENCE, WATCH_STANDING,
+    API_REQUESTS, APPROVAL_GUARDED, BUILD_INFO, CONTROLS, COVERAGE, DEFINITIONS, LAST_SCAN, LEADER, PAUSED,
+    PERMISSION_DENIED, POLICY_CONDITION, POLICY_INFO, SCORE, UNREADABLE, WATCH_RESTARTS, WATCH_SILENCE, WATCH_STANDING,
 };
 use super::family::{Family, sample};
 use super::findings::{MOST_SERIES, findings};
 use super::happenings::Happenings;
 use super::process;
+use super::repairs::{exceptions, repairs};
 use crate::cluster::permissions::Missing;
 use crate::cluster::requests::Requests;
 use crate::cluster::{Leadership, Standing, Watches};
 use crate::reconcile::results::by_result;
 use crate::reconcile::score::Dimension;
 use crate::reconcile::{View, Views};
-use crate::report::facts::target_of;
-
-/// An exception that ends within this time is about to expire.
-const EXPIRING: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What the gauges are computed from.
 pub struct State {
@@ -196,7 +190,7 @@ fn last_scan(view: &View, now: Timestamp) -> Family {
 }
 
 #[allow(clippy::cast_precision_loss)] // seconds since 1970 stay far below 2^52
-fn seconds(time: Timestamp) -> f64 {
+pub(super) fn seconds(time: Timestamp) -> f64 {
     time.as_second() as f64
 }
 
@@ -256,109 +250,6 @@ fn dimensions() -> impl Iterator<Item = Dimension> {
     let components = Component::ALL.into_iter().map(Dimension::Component);
     let threats = Threat::ALL.into_iter().map(Dimension::Threat);
     components.chain(threats).chain(frameworks.map(Dimension::Framework))
-}
-
-fn repairs(view: &View) -> Vec<Family> {
-    let mut phases: BTreeMap<String, u64> = PHASES.iter().map(|phase| (format!("{phase:?}"), 0)).collect();
-    let mut pending: BTreeMap<&str, u64> = BTreeMap::from([("Low", 0), ("Medium", 0), ("High", 0)]);
-    let mut held: BTreeMap<&str, u64> = BTreeMap::new();
-    let mut on_record = std::collections::BTreeSet::new();
-    for remediation in view.declared.remediations.values() {
-        let status = remediation.status.as_ref();
-        let phase = status.and_then(|status| status.phase).unwrap_or_default();
-        *phases.entry(format!("{phase:?}")).or_default() += 1;
-        let plan = status.and_then(|status| status.plan.as_ref());
-        if let (Phase::Pending, Some(plan)) = (phase, plan) {
-            *pending.entry(risk(plan.risk)).or_default() += 1;
-        }
-        on_record.extend(target_of(remediation));
-    }
-    for (target, outcome) in view.results.outcomes() {
-        let Some(plan) = &outcome.plan else { continue };
-        match &plan.disposition {
-            Disposition::Ready if !on_record.contains(target) => *pending.entry(plan.risk.as_str()).or_default() += 1,
-            Disposition::Ready => {}
-            Disposition::Held(reasons) => {
-                if let Some(reason) = reasons.first() {
-                    *held.entry(reason.reason()).or_default() += 1;
-                }
-            }
-            Disposition::NotRepairable(_) => *held.entry("NotRepairable").or_default() += 1,
-        }
-    }
-    let mut families = vec![Family::of(&REMEDIATIONS), Family::of(&PENDING), Family::of(&PLANS_HELD)];
-    for (phase, count) in phases {
-        families[0].add([&phase], sample(count));
-    }
-    for (risk, count) in pending {
-        families[1].add([risk], sample(count));
-    }
-    for (reason, count) in held {
-        families[2].add([reason], sample(count));
-    }
-    families
-}
-
-const PHASES: [Phase; 12] = [
-    Phase::Pending,
-    Phase::Held,
-    Phase::Applying,
-    Phase::Verifying,
-    Phase::Probation,
-    Phase::RollingBack,
-    Phase::RolledBack,
-    Phase::RollbackFailed,
-    Phase::Succeeded,
-    Phase::Reverting,
-    Phase::Reverted,
-    Phase::Closed,
-];
-
-const fn risk(risk: ironside_crds::Risk) -> &'static str {
-    match risk {
-        ironside_crds::Risk::Low => "Low",
-        ironside_crds::Risk::Medium => "Medium",
-        ironside_crds::Risk::High => "High",
-    }
-}
-
-fn exceptions(view: &View, now: Timestamp) -> Vec<Family> {
-    let evaluations = view.results.outcomes().map(|(_, outcome)| &outcome.evaluation);
-    let states = view.exceptions.states(&view.policies, &view.world, evaluations, now);
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::from([
-        ("active", 0),
-        ("expiring", 0),
-        ("expired", 0),
-        ("unused", 0),
-        ("ineffective", 0),
-    ]);
-    let mut next: Option<Timestamp> = None;
-    for state in states.values() {
-        let ends_soon = state
-            .effective_until
-            .is_some_and(|until| until.duration_since(now) < EXPIRING);
-        let name = match (state.effective, state.reason) {
-            (true, _) if ends_soon => "expiring",
-            (true, _) => "active",
-            (false, "Expired") => "expired",
-            (false, "NoMatch") => "unused",
-            (false, _) => "ineffective",
-        };
-        *counts.entry(name).or_default() += 1;
-        next = [next, state.effective_until.filter(|_| state.effective)]
-            .into_iter()
-            .flatten()
-            .min();
-    }
-    let mut family = Family::of(&EXCEPTIONS);
-    for (state, count) in counts {
-        family.add([state], sample(count));
-    }
-    let mut expiry = Family::of(&EXCEPTION_EXPIRY);
-    if let Some(next) = next {
-        expiry.add([], seconds(next));
-    }
-    vec![family, expiry]
 }
 
 fn unreadable(view: &View) -> Family {

@@ -1,10 +1,11 @@
 //! The status of an exception: whether it counts, and for how much.
 
-use ironside_crds::conditions::{Observed, set, types};
+use ironside_crds::conditions::{Observed, reasons, set, types};
 use ironside_crds::{ExceptionStatus, Time};
 use ironside_engine::policy::ExceptionState;
 use jiff::Timestamp;
 
+use super::EXPIRING_WITHIN;
 use crate::reconcile::Exception;
 
 /// The status as it should be now.
@@ -14,11 +15,22 @@ pub fn exception_status(exception: &Exception, state: &ExceptionState, now: Time
         .status()
         .map(|status| status.conditions.clone())
         .unwrap_or_default();
+    let ends_soon = state
+        .effective_until
+        .is_some_and(|until| until.duration_since(now) < EXPIRING_WITHIN);
+    let (reason, message) = if state.effective && ends_soon {
+        (
+            reasons::EXPIRING,
+            "it counts, and ends within seven days: see effectiveUntil".to_owned(),
+        )
+    } else {
+        (state.reason, state.message.clone())
+    };
     let observed = Observed {
         type_: types::EFFECTIVE,
         status: state.effective.into(),
-        reason: state.reason,
-        message: state.message.clone(),
+        reason,
+        message,
     };
     set(&mut conditions, observed, generation, now.into());
     ExceptionStatus {

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::policy_status::{Facts, PausedBy, policy_status};
 use super::stops::Stops;
+use crate::apply::caps;
 use crate::cluster::permissions::Missing;
 use crate::cluster::watch::Scope;
 use crate::cluster::{Source, Standing};
@@ -31,6 +32,7 @@ pub struct Overview<'a> {
     now: Timestamp,
     cards: BTreeMap<PolicyId, Scorecard>,
     remediations: BTreeMap<PolicyId, RemediationCounts>,
+    unrecorded: BTreeSet<PolicyId>,
 }
 
 impl<'a> Overview<'a> {
@@ -43,6 +45,7 @@ impl<'a> Overview<'a> {
             now,
             cards: view.scorecards(),
             remediations: remediations(view),
+            unrecorded: unrecorded(view).flat_map(failing_policies).collect(),
         }
     }
 
@@ -67,6 +70,7 @@ impl<'a> Overview<'a> {
             paused: self.paused(policy),
             stop: self.stops.of(policy),
             remediations: self.remediations.get(&id).copied().unwrap_or_default(),
+            unrecorded: self.unrecorded.contains(&id),
             exempt_namespaces: exempt.take(EXEMPT).map(str::to_owned).collect(),
         };
         policy_status(&facts, now)
@@ -189,6 +193,27 @@ fn remediations(view: &View) -> BTreeMap<PolicyId, RemediationCounts> {
         }
     }
     counts
+}
+
+/// What is planned and shown by no remediation, because there are as many as the limits allow.
+pub fn unrecorded(view: &View) -> impl Iterator<Item = &Outcome> {
+    let all = &view.declared.remediations;
+    let mut in_namespace: BTreeMap<&str, usize> = BTreeMap::new();
+    for (namespace, _) in all.keys() {
+        *in_namespace.entry(namespace).or_default() += 1;
+    }
+    let on_record: BTreeSet<ObjectRef> = all.values().filter_map(|remediation| target_of(remediation)).collect();
+    view.results
+        .outcomes()
+        .filter(move |(target, outcome)| {
+            let number = caps::Number {
+                in_namespace: in_namespace.get(&*target.namespace).copied().unwrap_or_default(),
+                in_cluster: all.len(),
+            };
+            let planned = outcome.plan.as_ref();
+            planned.is_some_and(|plan| !caps::room(plan, number)) && !on_record.contains(*target)
+        })
+        .map(|(_, outcome)| outcome.as_ref())
 }
 
 const fn add(counts: &mut RemediationCounts, phase: Phase) {

@@ -5,11 +5,13 @@
 
 pub mod community;
 pub mod community_writer;
+mod due;
 pub mod event;
 pub mod event_writer;
 pub mod exception_status;
 pub mod facts;
 pub mod patch;
+mod policy_conditions;
 pub mod policy_status;
 pub mod rights;
 pub mod stops;
@@ -20,6 +22,9 @@ pub use event::{Event, EventReason, Reporter};
 pub use patch::{WriteError, write_status};
 pub use stops::Stops;
 pub use writer::StatusWriter;
+
+/// An exception that ends within this time is about to expire: metrics and an event say so.
+pub const EXPIRING_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 
 /// Field manager of everything written here. Never renamed: a renamed manager orphans its fields for ever.
 pub const FIELD_MANAGER: &str = "ironside/status";

@@ -2,22 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use ironside_crds::conditions::{Observed, reasons, set, types};
+use ironside_crds::PolicyStatus;
+use ironside_crds::conditions::set;
 use ironside_crds::policy::{
     Component as WireComponent, ComponentStatus, ControlCounts, RemediationCounts, Responsibility,
     Threat as WireThreat, ThreatStatus,
 };
-use ironside_crds::{ConditionStatus, PolicyStatus};
 use ironside_engine::controls::{Component, Threat};
 use ironside_engine::evaluate::{Counts, Score, Share, Tally};
 use ironside_engine::policy::{Pause, Problem};
 use jiff::Timestamp;
 
+use super::policy_conditions::conditions_of;
 use super::stops::Stop;
 use crate::reconcile::Policy;
-
-/// Ids of failing controls that a message names; more would make it unreadable.
-const NAMED: usize = 12;
 
 /// What the status of one policy is made from.
 #[derive(Clone, Debug)]
@@ -42,6 +40,8 @@ pub struct Facts<'a> {
     pub stop: Option<Stop>,
     /// Repairs by state.
     pub remediations: RemediationCounts,
+    /// Whether some plan is shown by no remediation, because there are as many as the limits allow.
+    pub unrecorded: bool,
     /// Namespaces that it leaves out.
     pub exempt_namespaces: BTreeSet<String>,
 }
@@ -93,232 +93,6 @@ pub fn policy_status(facts: &Facts<'_>, now: Timestamp) -> PolicyStatus {
     }
 }
 
-fn conditions_of(facts: &Facts<'_>) -> Vec<Observed> {
-    let stalled = stalled(facts);
-    vec![
-        ready(facts, &stalled),
-        reconciling(facts, &stalled),
-        controls_resolved(facts),
-        permissions_granted(facts),
-        approval_guarded(facts),
-        compliant(facts),
-        remediation_stopped(facts),
-        paused(facts),
-        stalled,
-    ]
-}
-
-/// Working on this spec; says nothing about whether the cluster complies.
-fn ready(facts: &Facts<'_>, stalled: &Observed) -> Observed {
-    let (status, reason, message) = if stalled.status == ConditionStatus::True {
-        (false, stalled.reason, stalled.message.clone())
-    } else if facts.score.is_none() {
-        (false, reasons::SYNCING, "reading the cluster".to_owned())
-    } else if !facts.stale.is_empty() {
-        (
-            false,
-            reasons::STALE,
-            format!("changes do not arrive: {}", list(facts.stale)),
-        )
-    } else if facts.policy.spec().suspend {
-        (
-            true,
-            reasons::SUSPENDED,
-            "nothing is judged and no repair starts because spec.suspend is true".to_owned(),
-        )
-    } else {
-        (true, reasons::RECONCILED, "the policy is in effect".to_owned())
-    };
-    observed(types::READY, status, reason, message)
-}
-
-/// kstatus: in progress. Only while a spec was not processed yet; a policy that waits for something else is not reconciling for ever.
-fn reconciling(facts: &Facts<'_>, stalled: &Observed) -> Observed {
-    if facts.score.is_none() && stalled.status != ConditionStatus::True {
-        return observed(
-            types::RECONCILING,
-            true,
-            reasons::IN_PROGRESS,
-            "reading the cluster".to_owned(),
-        );
-    }
-    observed(
-        types::RECONCILING,
-        false,
-        reasons::RECONCILED,
-        "this spec has been processed".to_owned(),
-    )
-}
-
-/// A spec that can never work. A problem of one control or window is not that: the rest works.
-fn stalled(facts: &Facts<'_>) -> Observed {
-    let fatal = facts
-        .problems
-        .iter()
-        .find(|problem| matches!(problem.reason, reasons::UNKNOWN_PROFILE | reasons::INVALID_SELECTOR));
-    match fatal {
-        Some(problem) => observed(types::STALLED, true, problem.reason, problem.to_string()),
-        None => observed(
-            types::STALLED,
-            false,
-            reasons::RECONCILED,
-            "this spec can work".to_owned(),
-        ),
-    }
-}
-
-fn controls_resolved(facts: &Facts<'_>) -> Observed {
-    match facts.problems {
-        [] => observed(
-            types::CONTROLS_RESOLVED,
-            true,
-            reasons::RESOLVED,
-            "every control, parameter, selector and schedule is understood".to_owned(),
-        ),
-        problems @ [first, ..] => {
-            let all: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            observed(types::CONTROLS_RESOLVED, false, first.reason, all.join("; "))
-        }
-    }
-}
-
-fn permissions_granted(facts: &Facts<'_>) -> Observed {
-    if facts.missing_permissions.is_empty() {
-        return observed(
-            types::PERMISSIONS_GRANTED,
-            true,
-            reasons::GRANTED,
-            "the operator may do what the enabled controls need".to_owned(),
-        );
-    }
-    observed(
-        types::PERMISSIONS_GRANTED,
-        false,
-        reasons::PERMISSION_DENIED,
-        format!("the operator may not {}", list(facts.missing_permissions)),
-    )
-}
-
-fn approval_guarded(facts: &Facts<'_>) -> Observed {
-    if facts.approval_guarded {
-        return observed(
-            types::APPROVAL_GUARDED,
-            true,
-            reasons::GUARDED,
-            "only users with the verb approve can decide on repairs".to_owned(),
-        );
-    }
-    observed(
-        types::APPROVAL_GUARDED,
-        false,
-        reasons::UNGUARDED,
-        "ValidatingAdmissionPolicy ironside-approval or its binding is missing or was changed; approvals are ignored (apply config/admission/approval)"
-            .to_owned(),
-    )
-}
-
-fn compliant(facts: &Facts<'_>) -> Observed {
-    let unknown = |message: &str| Observed {
-        type_: types::COMPLIANT,
-        status: ConditionStatus::Unknown,
-        reason: reasons::INCOMPLETE,
-        message: message.to_owned(),
-    };
-    let Some(score) = &facts.score else {
-        return unknown("the cluster has not been read yet");
-    };
-    let total = score.findings;
-    if !facts.failing.is_empty() {
-        observed(
-            types::COMPLIANT,
-            false,
-            reasons::CONTROLS_FAILED,
-            format!("failing: {}", list(&facts.failing)),
-        )
-    } else if total.unknown > 0 {
-        unknown("nothing fails, but not everything could be looked at")
-    } else if facts.policy.spec().suspend {
-        unknown("nothing is judged because spec.suspend is true")
-    } else if total.passed + total.excepted == 0 {
-        unknown("nothing was judged: no object is covered by an enabled control")
-    } else {
-        observed(
-            types::COMPLIANT,
-            true,
-            reasons::ALL_PASSED,
-            "every control passes or is excepted".to_owned(),
-        )
-    }
-}
-
-fn remediation_stopped(facts: &Facts<'_>) -> Observed {
-    match &facts.stop {
-        Some(stop) => observed(types::REMEDIATION_STOPPED, true, stop.reason, stop.message.clone()),
-        None => observed(
-            types::REMEDIATION_STOPPED,
-            false,
-            reasons::RUNNING,
-            "repairs were not stopped".to_owned(),
-        ),
-    }
-}
-
-fn paused(facts: &Facts<'_>) -> Observed {
-    let Some((pause, by)) = facts.paused else {
-        return observed(
-            types::PAUSED,
-            false,
-            reasons::RUNNING,
-            "repairs are not paused".to_owned(),
-        );
-    };
-    match (pause, by) {
-        (Pause::Malformed, _) => observed(
-            types::PAUSED,
-            true,
-            reasons::MALFORMED_PAUSE,
-            "pause-until is not an RFC 3339 time, which counts as paused".to_owned(),
-        ),
-        (Pause::Until(until), PausedBy::Annotation) => observed(
-            types::PAUSED,
-            true,
-            reasons::PAUSED_BY_ANNOTATION,
-            format!("repairs do not start before {until}"),
-        ),
-        (Pause::Until(until), PausedBy::Command) => observed(
-            types::PAUSED,
-            true,
-            reasons::PAUSED_BY_COMMAND,
-            format!("all repairs are paused until {until} (ironside pause)"),
-        ),
-    }
-}
-
-fn observed(type_: &'static str, status: bool, reason: &'static str, message: String) -> Observed {
-    Observed {
-        type_,
-        status: status.into(),
-        reason,
-        message: shortened(message),
-    }
-}
-
-/// The definition allows 4,096 characters.
-fn shortened(message: String) -> String {
-    const LONGEST: usize = 2000;
-    if message.chars().count() <= LONGEST {
-        return message;
-    }
-    message.chars().take(LONGEST - 1).chain(['…']).collect()
-}
-
-/// The first few, in order, so that the text does not change with the order of what was found.
-fn list(items: &BTreeSet<String>) -> String {
-    let named: Vec<&str> = items.iter().take(NAMED).map(String::as_str).collect();
-    let rest = if items.len() > NAMED { " and others" } else { "" };
-    format!("{}{rest}", named.join(", "))
-}
-
 fn of_component((component, share): &(Component, Share)) -> ComponentStatus {
     ComponentStatus {
         name: match component {
@@ -359,8 +133,8 @@ fn of_threat((threat, share): &(Threat, Share)) -> ThreatStatus {
 
 #[cfg(test)]
 mod tests {
-    use ironside_crds::conditions::get;
-    use ironside_crds::{HardeningPolicy, HardeningPolicySpec};
+    use ironside_crds::conditions::{get, reasons};
+    use ironside_crds::{ConditionStatus, HardeningPolicy, HardeningPolicySpec};
     use ironside_engine::controls::ControlId;
     use ironside_engine::evaluate::Line;
 
@@ -404,6 +178,7 @@ mod tests {
             paused: None,
             stop: None,
             remediations: RemediationCounts::default(),
+            unrecorded: false,
             exempt_namespaces: BTreeSet::new(),
         };
         policy_status(&facts, Timestamp::UNIX_EPOCH)
@@ -425,7 +200,7 @@ mod tests {
         assert_eq!(says(&status, "Reconciling").0, ConditionStatus::False);
         assert_eq!(status.score_percent, Some(50));
         assert_eq!(status.observed_generation, Some(3));
-        assert_eq!(status.conditions.len(), 9);
+        assert_eq!(status.conditions.len(), 10);
         assert!(
             status
                 .conditions

@@ -1,12 +1,12 @@
 //! Keeps the status of policies and exceptions what it should be. One task, the only sender; the leader's alone.
 //!
 //! What should be is computed from the view and compared with what is stored; equal means no request. A new spec and a flipped condition are written at
-//! once; counts at most every [`COUNTS`]. The first change after a quiet time never waits.
+//! once; counts at most every 30 s. The first change after a quiet time never waits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ironside_crds::conditions::{get, reasons, types};
 use ironside_crds::{
@@ -16,11 +16,11 @@ use ironside_crds::{
 use ironside_engine::policy::PolicyId;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::api::ObjectMeta;
 use kube::{Api, Resource as _};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::due::{AFTER_FAILURE, Written, due, newest, urgency_of_exception, urgency_of_policy};
 use super::event::{Event, EventReason};
 use super::exception_status::exception_status;
 use super::facts::Overview;
@@ -30,20 +30,11 @@ use crate::process::Context;
 use crate::reconcile::declared::Key;
 use crate::reconcile::{Exception, Policy, View};
 
-/// Least time between two writes of counts.
-pub const COUNTS: Duration = Duration::from_secs(30);
-
-/// Least time between two writes of anything to one object.
-const URGENT: Duration = Duration::from_secs(1);
-
 /// Changes of the view are gathered for so long before status is computed from them.
 const GATHER: Duration = Duration::from_millis(100);
 
 /// Status is computed anew after this time even if nothing was seen: staleness and pauses depend on time.
 const LOOK: Duration = Duration::from_secs(5);
-
-/// Pause after a failed write to an object.
-const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Writes status.
 pub struct StatusWriter {
@@ -55,30 +46,12 @@ pub struct StatusWriter {
     exceptions: BTreeMap<Key, Written<ExceptionStatus>>,
 }
 
-/// What was written to one object last.
-struct Written<S> {
-    uid: Option<String>,
-    version: Option<String>,
-    status: Option<S>,
-    /// When it was written, or tried.
-    at: Instant,
-    failed: bool,
-}
-
 /// Conditions whose turning to False is an event.
 const TOLD: [(&str, EventReason); 3] = [
     (types::CONTROLS_RESOLVED, EventReason::ControlUnknown),
     (types::PERMISSIONS_GRANTED, EventReason::PermissionDenied),
     (types::EFFECTIVE, EventReason::ExceptionExpired),
 ];
-
-/// How soon a difference has to be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Urgency {
-    None,
-    Counts,
-    Urgent,
-}
 
 impl StatusWriter {
     /// A writer that has written nothing yet.
@@ -173,11 +146,7 @@ impl StatusWriter {
             };
             let known = newest(self.exceptions.get(&key), exception.meta(), exception.status());
             let desired = exception_status(&exception_with_status(exception, known.cloned()), &state, now);
-            let urgency = match known {
-                Some(known) if *known == desired => Urgency::None,
-                Some(known) if known.conditions == desired.conditions => Urgency::Counts,
-                _ => Urgency::Urgent,
-            };
+            let urgency = urgency_of_exception(known, &desired);
             match due(self.exceptions.get(&key), urgency) {
                 None => {}
                 Some(wait) if !wait.is_zero() => next = next.min(wait),
@@ -253,7 +222,8 @@ impl StatusWriter {
         AFTER_FAILURE
     }
 
-    /// Events about conditions that turned and that somebody has to do something about.
+    /// Events about conditions that turned and that somebody has to do something about. The stored condition is the memory: each turn is told once, also
+    /// over restarts.
     fn tell(&self, about: &ObjectReference, before: Option<&Vec<Condition>>, now: &[Condition]) {
         for (type_, reason) in TOLD {
             let Some(condition) = get(now, type_).filter(|condition| condition.status == ConditionStatus::False) else {
@@ -270,72 +240,25 @@ impl StatusWriter {
                 });
             }
         }
+        let expiring = |conditions: &[Condition]| {
+            get(conditions, types::EFFECTIVE)
+                .filter(|it| it.reason == reasons::EXPIRING)
+                .cloned()
+        };
+        if let (Some(condition), None) = (expiring(now), before.and_then(|before| expiring(before))) {
+            self.context.reporter.report(Event {
+                reason: EventReason::ExceptionExpiring,
+                regarding: about.clone(),
+                related: None,
+                note: condition.message,
+            });
+        }
     }
 
     fn forget(&mut self, view: &View) {
         self.policies.retain(|id, _| view.declared.policies.contains_key(id));
         self.exceptions
             .retain(|key, _| view.declared.exceptions.contains_key(key));
-    }
-}
-
-impl<S> Written<S> {
-    fn of(meta: &ObjectMeta, outcome: Result<Option<String>, WriteError>, status: S) -> Self {
-        let failed = outcome.is_err();
-        Self {
-            uid: meta.uid.clone(),
-            status: (!failed).then_some(status),
-            version: outcome.ok().flatten(),
-            at: Instant::now(),
-            failed,
-        }
-    }
-}
-
-/// The status as stored: what the watch saw, unless we wrote something newer that has not come back yet.
-fn newest<'a, S>(written: Option<&'a Written<S>>, meta: &ObjectMeta, seen: Option<&'a S>) -> Option<&'a S> {
-    let number = |version: Option<&String>| version.and_then(|version| version.parse::<u64>().ok());
-    match written {
-        Some(written)
-            if written.uid == meta.uid
-                && written.status.is_some()
-                && number(written.version.as_ref()) > number(meta.resource_version.as_ref()) =>
-        {
-            written.status.as_ref()
-        }
-        _ => seen,
-    }
-}
-
-/// How long a difference still has to wait; `None` if there is none.
-fn due<S>(written: Option<&Written<S>>, urgency: Urgency) -> Option<Duration> {
-    let least = match urgency {
-        Urgency::None => return None,
-        Urgency::Counts => COUNTS,
-        Urgency::Urgent => URGENT,
-    };
-    let Some(written) = written else {
-        return Some(Duration::ZERO);
-    };
-    let least = if written.failed { AFTER_FAILURE } else { least };
-    Some(least.saturating_sub(written.at.elapsed()))
-}
-
-fn urgency_of_policy(known: Option<&PolicyStatus>, desired: &PolicyStatus) -> Urgency {
-    let Some(known) = known else { return Urgency::Urgent };
-    if known == desired {
-        return Urgency::None;
-    }
-    let says = |status: &PolicyStatus| -> BTreeSet<(String, ConditionStatus, String)> {
-        let conditions = status.conditions.iter();
-        conditions
-            .map(|condition| (condition.type_.clone(), condition.status, condition.reason.clone()))
-            .collect()
-    };
-    if known.observed_generation != desired.observed_generation || says(known) != says(desired) {
-        Urgency::Urgent
-    } else {
-        Urgency::Counts
     }
 }
 
@@ -369,62 +292,4 @@ fn exception_with_status(exception: &Exception, status: Option<ExceptionStatus>)
         Exception::Namespaced(exception) => exception.status = status,
     }
     exception
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(ago: Duration, version: &str) -> Written<PolicyStatus> {
-        Written {
-            uid: None,
-            version: Some(version.to_owned()),
-            status: Some(PolicyStatus {
-                score_percent: Some(50),
-                ..PolicyStatus::default()
-            }),
-            at: Instant::now().checked_sub(ago).unwrap(),
-            failed: false,
-        }
-    }
-
-    #[test]
-    fn the_first_write_does_not_wait_the_next_counts_do() {
-        assert_eq!(due::<PolicyStatus>(None, Urgency::Counts), Some(Duration::ZERO));
-        let just_now = written(Duration::from_secs(2), "1");
-        assert!(due(Some(&just_now), Urgency::Counts).unwrap() > Duration::from_secs(20));
-        assert_eq!(due(Some(&just_now), Urgency::Urgent), Some(Duration::ZERO));
-        assert_eq!(due(Some(&just_now), Urgency::None), None);
-        assert_eq!(due(Some(&written(COUNTS, "1")), Urgency::Counts), Some(Duration::ZERO));
-    }
-
-    #[test]
-    fn counts_alone_are_not_urgent() {
-        let known = PolicyStatus {
-            score_percent: Some(50),
-            ..PolicyStatus::default()
-        };
-        let mut desired = known.clone();
-        assert_eq!(urgency_of_policy(Some(&known), &desired), Urgency::None);
-        desired.score_percent = Some(60);
-        assert_eq!(urgency_of_policy(Some(&known), &desired), Urgency::Counts);
-        desired.observed_generation = Some(2);
-        assert_eq!(urgency_of_policy(Some(&known), &desired), Urgency::Urgent);
-    }
-
-    #[test]
-    fn our_own_write_counts_until_the_watch_has_seen_it() {
-        let written = written(Duration::ZERO, "20");
-        let seen = PolicyStatus::default();
-        let meta = |version: &str| ObjectMeta {
-            resource_version: Some(version.to_owned()),
-            ..ObjectMeta::default()
-        };
-        assert_eq!(
-            newest(Some(&written), &meta("19"), Some(&seen)).unwrap().score_percent,
-            Some(50)
-        );
-        assert_eq!(newest(Some(&written), &meta("20"), Some(&seen)), Some(&seen));
-        assert_eq!(newest(Some(&written), &meta("21"), None), None);
-    }
 }

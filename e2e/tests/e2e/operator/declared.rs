@@ -58,7 +58,7 @@ async fn an_exception_counts_until_the_moment_it_expires() -> Result<()> {
         apply(test, &objects).await?;
         let operator = Start::new(test).ready().await?;
         until_effective(test, "typo", false, "NoMatch").await?;
-        let web = until_effective(test, "web", true, "InEffect").await?;
+        let web = until_effective(test, "web", true, "Expiring").await?;
         let status = web.status.context("a status")?;
         ensure!(status.matched == 1, "{status:?}");
         ensure!(status.effective_until.is_some(), "{status:?}");

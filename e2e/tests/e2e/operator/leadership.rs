@@ -41,7 +41,7 @@ fn quick<'a>(test: &'a Scenario<'a>) -> Start<'a> {
 }
 
 #[tokio::test]
-async fn promise_8_of_two_replicas_one_writes_and_the_other_takes_over() -> Result<()> {
+async fn promise_08_of_two_replicas_one_writes_and_the_other_takes_over() -> Result<()> {
     scenario(async |test| {
         apply(
             test,

@@ -59,7 +59,7 @@ async fn promise_14_a_missing_permission_is_a_condition_and_a_gap_and_heals() ->
 }
 
 #[tokio::test]
-async fn rights_that_repairs_need_are_asked_for_before_they_are_used() -> Result<()> {
+async fn promise_12_a_missing_right_to_repair_is_a_condition_and_a_metric() -> Result<()> {
     scenario(async |test| {
         let spec = json!({ "mode": "Enforce", "remediation": { "autoApprove": "None" } });
         apply(test, &[Workload::named("web").replicas(0).deployment(), policy(&spec)]).await?;
@@ -79,13 +79,19 @@ async fn rights_that_repairs_need_are_asked_for_before_they_are_used() -> Result
             Match::resource("selfsubjectrulesreviews"),
             Fault::Answer(answer),
         ));
-        let _operator = Start::new(test).via(&proxy).ready().await?;
+        let operator = Start::new(test).via(&proxy).ready().await?;
         let status = until_status(test, "the missing right shows", |status| {
             says(status, types::PERMISSIONS_GRANTED, False, "PermissionDenied")
         })
         .await?;
         let message = &condition(&status, types::PERMISSIONS_GRANTED)?.message;
         ensure!(message.contains("patch deployments.apps"), "{message}");
+        let denied = [("resource", "deployments.apps"), ("verb", "patch")];
+        let metrics = operator.metrics().await?;
+        ensure!(
+            metrics.sum("ironside_permission_denied", &denied) == Some(1.0),
+            "it is a metric"
+        );
         without.remove();
         until_status(test, "the right that was granted shows", |status| {
             says(status, types::PERMISSIONS_GRANTED, True, "Granted")

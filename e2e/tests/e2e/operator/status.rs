@@ -188,7 +188,7 @@ async fn a_spec_that_cannot_work_says_what_to_write_and_the_rest_of_it_works() -
 }
 
 #[tokio::test]
-async fn zero_results_are_not_a_pass() -> Result<()> {
+async fn promise_12_zero_results_are_not_a_pass() -> Result<()> {
     scenario(async |test| {
         let nothing = json!({ "profile": { "name": "None" } });
         apply(test, &[policy(&nothing)]).await?;

@@ -25,6 +25,7 @@ mod undo;
 pub use applied::{ANNOTATION, Application, Applied, LONGEST, Malformed, Written, annotation, parse_annotation};
 pub use held::Held;
 pub use lint::lint;
+pub(crate) use owner::releases_of;
 pub use planning::{plan, plan_source};
 pub use risk::without_readiness;
 pub use send::{TEST_FAILED, dry_run_matches, with_annotation};

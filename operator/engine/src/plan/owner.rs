@@ -113,6 +113,16 @@ pub(super) fn owners_of(workload: &Workload, unseen: Option<&OwnerReference>) ->
     owners
 }
 
+/// What the workload is deployed together with: Argo CD Applications, Flux Kustomizations and HelmReleases, Helm releases, where they can be told apart.
+pub(crate) fn releases_of(workload: &Workload) -> Vec<String> {
+    [argo_cd(workload), flux(workload), helm(workload)]
+        .into_iter()
+        .flatten()
+        .map(|owner| owner.name)
+        .filter(|name| !name.starts_with("a ") && !name.starts_with("an "))
+        .collect()
+}
+
 fn managers(workload: &Workload) -> impl Iterator<Item = &ManagedFields> {
     workload
         .meta

@@ -1,16 +1,18 @@
 //! Gates: what must be true before a repair starts. They stop starts only; what has started is always finished.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::deadline::surge_and_unavailable;
-use super::{Reason, Rollout};
+use super::{Reason, Rollout, release, room};
 use crate::model::Workload;
-use crate::model::disruption::ResourceQuota;
 use crate::plan::Plan;
 use crate::policy::{Limits, Pause};
 use crate::world::Snapshot;
+
+/// A wait that is shorter is over before somebody reads of it, and writing it down costs the API server as much as any other write.
+const BRIEF: Duration = Duration::from_secs(10);
 
 /// A gate that is shut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub struct Shut {
     pub message: String,
     /// When it opens by itself, if that is known. Others open by an event that is watched.
     pub opens: Option<Timestamp>,
+    /// When it last had a reason to shut, if that is known.
+    pub since: Option<Timestamp>,
 }
 
 /// What the gates need that is not in the snapshot.
@@ -55,7 +59,21 @@ impl Shut {
             reason,
             message: message.into(),
             opens: None,
+            since: None,
         }
+    }
+
+    fn since(mut self, since: Option<Timestamp>) -> Self {
+        self.since = since;
+        self
+    }
+
+    /// Until when it is not worth writing down that a repair waits for this: it opens soon, or has only just shut.
+    pub fn brief_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let soon = super::after(now, BRIEF);
+        let opens = self.opens.filter(|opens| *opens <= soon);
+        let settles = self.since.map(|since| super::after(since, BRIEF));
+        opens.or(settles).filter(|until| now < *until)
     }
 
     fn until(mut self, opens: Option<Timestamp>) -> Self {
@@ -85,11 +103,12 @@ pub fn first_shut(
         .or_else(|| window(around, plan, now))
         .or_else(|| rolling_out(workload, rollout))
         .or_else(|| owner_busy(around))
-        .or_else(|| unhealthy(rollout))
+        .or_else(|| unhealthy(workload, rollout))
         .or_else(|| settling(around, workload, rollout, now))
+        .or_else(|| release::in_progress(world, workload, around.limits.settle, now))
         .or_else(|| budget(around))
         .or_else(|| disruption_budget(world, workload))
-        .or_else(|| room(world, workload))
+        .or_else(|| no_room(world, workload))
 }
 
 fn permission(around: &Surroundings<'_>) -> Option<Shut> {
@@ -149,7 +168,7 @@ fn rolling_out(workload: &Workload, rollout: &Rollout) -> Option<Shut> {
     let rolling = rollout.expects_pods && workload.status.updated_replicas < replicas(rollout);
     let unseen = workload.status.observed_generation < workload.meta.generation;
     (fresh || rolling || unseen || leftover(workload, rollout))
-        .then(|| Shut::new(Reason::RollingOut, "a rollout is under way"))
+        .then(|| Shut::new(Reason::RollingOut, "a rollout is under way").since(settled_since(workload, rollout)))
 }
 
 fn owner_busy(around: &Surroundings<'_>) -> Option<Shut> {
@@ -159,7 +178,7 @@ fn owner_busy(around: &Surroundings<'_>) -> Option<Shut> {
 }
 
 /// Story 19: without health before there is nothing to compare with.
-fn unhealthy(rollout: &Rollout) -> Option<Shut> {
+fn unhealthy(workload: &Workload, rollout: &Rollout) -> Option<Shut> {
     let failing = rollout.failures.first();
     let short = rollout.expects_pods && (rollout.available < rollout.desired || rollout.ready < rollout.desired);
     match failing {
@@ -167,7 +186,9 @@ fn unhealthy(rollout: &Rollout) -> Option<Shut> {
             Reason::Unhealthy,
             format!("not healthy before the repair: {}", failure.message),
         )),
-        None if short => Some(Shut::new(Reason::Unhealthy, "not all pods are available")),
+        None if short => {
+            Some(Shut::new(Reason::Unhealthy, "not all pods are available").since(settled_since(workload, rollout)))
+        }
         None => None,
     }
 }
@@ -240,39 +261,11 @@ fn disruption_budget(world: &Snapshot, workload: &Workload) -> Option<Shut> {
         })
 }
 
-/// Story 18: room for the pods that a rollout adds, as far as quotas of the number of pods tell. Nodes are not looked at.
-fn room(world: &Snapshot, workload: &Workload) -> Option<Shut> {
-    let shard = world.shard(&workload.meta.namespace)?;
-    let desired = u32::try_from(workload.desired_replicas()?).unwrap_or(0);
-    let (surge, _) = surge_and_unavailable(workload, desired);
-    shard
-        .quotas
-        .values()
-        .find(|quota| pods_left(quota).is_some_and(|left| left < i64::from(surge)))
-        .map(|quota| {
-            let name = &quota.metadata.name;
-            Shut::new(
-                Reason::NoRoom,
-                format!("ResourceQuota {name} has no room for the pods that the rollout adds"),
-            )
-        })
-}
-
-/// Pods that a quota still allows; `None` if it does not limit them.
-fn pods_left(quota: &ResourceQuota) -> Option<i64> {
-    ["pods", "count/pods"]
-        .into_iter()
-        .filter_map(|name| {
-            let hard: i64 = quota.status.hard.get(name)?.parse().ok()?;
-            let used: i64 = quota
-                .status
-                .used
-                .get(name)
-                .and_then(|used| used.parse().ok())
-                .unwrap_or(0);
-            Some(hard - used)
-        })
-        .min()
+/// Story 18: a rollout that finds no room is stuck, and the wrong control would be blamed.
+fn no_room(world: &Snapshot, workload: &Workload) -> Option<Shut> {
+    let (quota, of) = room::first_full(world, workload)?;
+    let message = format!("ResourceQuota {quota} has no room for the pods that the rollout adds ({of})");
+    Some(Shut::new(Reason::NoRoom, message))
 }
 
 fn replicas(rollout: &Rollout) -> i32 {

@@ -23,7 +23,9 @@ mod gates;
 mod observe;
 mod reason;
 mod record;
+mod release;
 mod rollout;
+mod room;
 mod signature;
 mod step;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context as _;
-use ironside_engine::controls::{CONTROLS, Evidence, Verdict};
+use ironside_engine::controls::{CONTROLS, Evidence, Responsibility, Verdict};
 use ironside_engine::evaluate::Evaluation;
 use ironside_engine::model::ObjectRef;
 use serde::{Deserialize, Serialize};
@@ -100,6 +100,10 @@ fn results_of<'a>(
             .map(|gap| ReportGap {
                 reason: gap.reason,
                 message: &gap.message,
+                responsibility: match gap.responsibility {
+                    Responsibility::SelfManaged => "Self",
+                    Responsibility::Provider => "Provider",
+                },
             })
             .collect(),
         reason: finding.not_applicable.as_deref(),
@@ -220,6 +224,8 @@ struct ReportEvidence<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     manager: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
@@ -233,6 +239,11 @@ impl<'a> ReportEvidence<'a> {
             observed: evidence.observed.as_ref(),
             expected: &evidence.expected,
             manager: evidence.owner.as_ref().map(|owner| owner.manager.as_str()),
+            time: evidence
+                .owner
+                .as_ref()
+                .and_then(|owner| owner.time)
+                .map(|time| time.to_string()),
             line: position.map(|position| position.line),
             column: position.map(|position| position.column),
         }
@@ -243,6 +254,7 @@ impl<'a> ReportEvidence<'a> {
 struct ReportGap<'a> {
     reason: &'static str,
     message: &'a str,
+    responsibility: &'static str,
 }
 
 #[derive(Serialize)]

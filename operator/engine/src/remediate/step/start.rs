@@ -35,6 +35,10 @@ pub(super) fn start(
         return Step::to(record, next, []);
     }
     if let Some(shut) = &seen.shut {
+        let decided = next.decided_generation != record.decided_generation;
+        if let Some(until) = shut.brief_until(now).filter(|_| !decided) {
+            return Step::wait(record, Some(until));
+        }
         let phase = if shut.reason == Reason::Stopped {
             Phase::Held
         } else {

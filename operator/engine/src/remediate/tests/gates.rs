@@ -167,6 +167,79 @@ fn story_19_an_unhealthy_workload_is_left_alone() {
 }
 
 #[test]
+fn waits_that_end_soon_or_only_just_began_are_brief() {
+    let mut gates = Gates::open();
+    gates.limits.settle = Duration::from_hours(3);
+    let shut = gates.first().unwrap();
+    assert_eq!(shut.brief_until(gates.cluster.now), None, "hours");
+    let opens = shut.opens.unwrap();
+    assert_eq!(shut.brief_until(opens - SignedDuration::from_secs(9)), Some(opens));
+    let mut rolling = Gates::open();
+    rolling.cluster.foreign("argo-like", |object| {
+        *object.pointer_mut("/spec/template/spec/containers/0/image").unwrap() = json!("web:2");
+    });
+    let shut = rolling.first().unwrap();
+    assert_eq!(shut.reason, Reason::RollingOut);
+    let until = shut.brief_until(rolling.cluster.now).unwrap();
+    assert_eq!(shut.brief_until(until), None, "it lasts: it is written down");
+}
+
+#[test]
+fn story_09_another_part_of_the_release_changed_or_rolls_out() {
+    let mut gates = Gates::open();
+    let release = json!({"meta.helm.sh/release-name": "shop", "deployment.kubernetes.io/revision": "1"});
+    gates.cluster.foreign("helm", |object| {
+        object["metadata"]["annotations"] =
+            json!({"meta.helm.sh/release-name": "shop", "deployment.kubernetes.io/revision": "1"});
+    });
+    gates.cluster.skip_hours(2);
+    let now = gates.cluster.now;
+    let part = |wrote: Timestamp, manager: &str, updated: i32, release: &Value| {
+        let object = json!({
+            "metadata": {"name": "api", "namespace": "shop", "uid": "api", "generation": 2, "annotations": release,
+                "managedFields": [{"manager": manager, "operation": "Update", "time": wrote.to_string(),
+                    "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:template": {}}}}]},
+            "spec": {"replicas": 3, "template": {"spec": {"containers": [{"name": "a", "image": "a:1"}]}}},
+            "status": {"observedGeneration": 2, "replicas": 3, "updatedReplicas": updated},
+        });
+        (Kind::Deployment, object)
+    };
+    let ago = |minutes: i64| now - SignedDuration::from_mins(minutes);
+    let settle = gates.limits.settle;
+    assert_eq!(settle, Duration::from_mins(10), "the default");
+    let cases = [
+        (
+            "changed just now",
+            part(ago(1), "helm", 3, &release),
+            Some(Reason::OwnerBusy),
+        ),
+        ("changed long ago", part(ago(30), "helm", 3, &release), None),
+        ("rolls out", part(ago(30), "helm", 1, &release), Some(Reason::OwnerBusy)),
+        ("is stuck for hours", part(ago(90), "helm", 1, &release), None),
+        (
+            "is repaired by us",
+            part(ago(1), "ironside/workload", 1, &release),
+            None,
+        ),
+        (
+            "is of another release",
+            part(ago(1), "helm", 1, &json!({"meta.helm.sh/release-name": "blog"})),
+            None,
+        ),
+        ("is of no release", part(ago(1), "helm", 1, &json!({})), None),
+    ];
+    for (what, part, expected) in cases {
+        gates.others = vec![part];
+        let shut = gates.first();
+        assert_eq!(shut.as_ref().map(|shut| shut.reason), expected, "{what}");
+        if let Some(shut) = shut {
+            assert!(shut.message.contains("release shop"), "{shut}");
+            assert!(shut.opens.is_some_and(|opens| opens > now), "{what}: it looks again");
+        }
+    }
+}
+
+#[test]
 fn settling_ends_by_itself() {
     let mut gates = Gates::open();
     gates.limits.settle = Duration::from_hours(3);

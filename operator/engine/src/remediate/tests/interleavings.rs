@@ -136,6 +136,7 @@ impl Play {
                         reason: Reason::OutsideWindow,
                         message: "shut".to_owned(),
                         opens: None,
+                        since: None,
                     });
                 }
             }

@@ -122,6 +122,7 @@ fn a_shut_gate_keeps_it_from_starting_and_not_from_finishing() {
         reason: Reason::OutsideWindow,
         message: "no maintenance window is open".to_owned(),
         opens: None,
+        since: None,
     });
     scene.skip_hours(1);
     assert_eq!(scene.stands(), (Phase::Pending, Reason::OutsideWindow));
@@ -139,12 +140,30 @@ fn a_shut_gate_keeps_it_from_starting_and_not_from_finishing() {
 }
 
 #[test]
+fn a_short_wait_is_not_written_down() {
+    let mut scene = Scene::new(Image::Works);
+    let soon = scene.cluster.now + jiff::SignedDuration::from_secs(5);
+    scene.process.shut = Some(Shut {
+        reason: Reason::Settling,
+        message: "it changed a short time ago".to_owned(),
+        opens: Some(soon),
+        since: None,
+    });
+    scene.watch(2);
+    assert_eq!(scene.stands().0, Phase::New, "nobody would read it");
+    scene.process.shut.as_mut().unwrap().opens = Some(soon + jiff::SignedDuration::from_hours(1));
+    scene.watch(10);
+    assert_eq!(scene.stands(), (Phase::Pending, Reason::Settling));
+}
+
+#[test]
 fn stop_after_holds() {
     let mut scene = Scene::new(Image::Works);
     scene.process.shut = Some(Shut {
         reason: Reason::Stopped,
         message: "repairs have stopped".to_owned(),
         opens: None,
+        since: None,
     });
     scene.skip_hours(1);
     assert_eq!(scene.stands(), (Phase::Held, Reason::Stopped));

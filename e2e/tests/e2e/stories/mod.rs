@@ -1,0 +1,4 @@
+//! Stories of harm that no other module is about; each test is named after its story.
+
+mod memory;
+mod start;
