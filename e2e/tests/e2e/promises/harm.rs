@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use ironside_crds::Phase;
+use ironside_e2e::audit::Entry;
 use ironside_e2e::cluster::{Audit, Options};
 use ironside_e2e::install::{OPERATOR_USER, repository};
 use ironside_e2e::operator::{Operator, Start};
@@ -56,11 +57,7 @@ async fn promise_03_a_foreign_object_is_changed_by_one_guarded_json_patch() -> R
         until_it_stands(test, Phase::Probation, "Watching").await?;
 
         // What was sent: tests of identity, generation, names and old values; then changes at places of the controls and of our own annotation.
-        let sent: Vec<_> = operator
-            .requests(test)?
-            .into_iter()
-            .filter(|entry| entry.is_write())
-            .collect();
+        let sent: Vec<_> = operator.requests(test)?.into_iter().filter(Entry::is_write).collect();
         let to_workloads: Vec<_> = sent.iter().filter(|entry| entry.resource() == "deployments").collect();
         ensure!(to_workloads.len() == 1, "{} writes of Deployments", to_workloads.len());
         let body = to_workloads[0].request_object.clone().context("a body")?;
@@ -395,46 +392,14 @@ async fn promise_02_a_forged_plan_is_never_executed() -> Result<()> {
         let name = waits.metadata.name.context("a name")?;
         let honest = waits.status.and_then(|status| status.plan).context("a plan")?.hash;
 
-        // Whoever has the operator's account writes another plan under another hash, and an approver falls for it.
-        let kubectl = test.cluster.kubectl()?;
         let forged = "f".repeat(64);
         let image = "/spec/template/spec/containers/0/image";
-        let stored = kubectl.run(&["get", "hrem", &name, "-n", &test.namespace, "-o", "json"]).await?;
-        let mut stored: Value = serde_json::from_str(&stored)?;
-        stored["status"]["plan"]["hash"] = json!(forged);
-        stored["status"]["plan"]["changes"] =
-            json!([{ "path": image, "op": "Replace", "to": "\"registry.example.com/evil:1.0\"", "control": "POD-009" }]);
-        let path = format!(
-            "/apis/hardening.ironside.dev/v1alpha1/namespaces/{}/hardeningremediations/{name}/status",
-            test.namespace
-        );
-        let forge = ["--as", OPERATOR_USER, "replace", "--raw", &path, "-f", "-"];
-        kubectl.run_with_input(&forge, &stored.to_string()).await?;
-        let decision = json!({ "spec": { "decision": {
-            "action": "Approve", "plan": &forged[..12], "by": "alice", "reason": "it looks fine",
-        } } });
-        let decision = format!("--patch={decision}");
-        let role = [
-            "create",
-            "rolebinding",
-            "alice",
-            "-n",
-            &test.namespace,
-            "--clusterrole=ironside-approver",
-        ];
-        kubectl.run(&[&role[..], &["--user=alice"]].concat()).await?;
-        let approve = [
-            "--as",
-            "alice",
-            "-n",
-            &test.namespace,
-            "patch",
-            "hrem",
-            &name,
-            "--type=merge",
-            &decision,
-        ];
-        wait::until("alice may approve", async || kubectl.run(&approve).await.map(drop)).await?;
+        forge(test, &name, &forged, image).await?;
+        let (role, user) = ("--clusterrole=ironside-approver", "--user=alice");
+        let bind = ["create", "rolebinding", "alice", "-n", &test.namespace, role, user];
+        test.cluster.kubectl()?.run(&bind).await?;
+        // An approver falls for it.
+        wait::until("alice may approve", async || approve(test, &name, &forged).await).await?;
 
         wait::until("the plan that is shown is the honest one again", async || {
             let status = remediation(test).await?.status.unwrap_or_default();
@@ -464,22 +429,7 @@ async fn promise_02_a_forged_plan_is_never_executed() -> Result<()> {
             .status
             .and_then(|status| status.plan)
             .context("a plan")?;
-        let decision = json!({ "spec": { "decision": {
-            "action": "Approve", "plan": &honest[..12], "by": "alice", "reason": "read it",
-        } } });
-        let decision = format!("--patch={decision}");
-        let approve = [
-            "--as",
-            "alice",
-            "-n",
-            &test.namespace,
-            "patch",
-            "hrem",
-            &name,
-            "--type=merge",
-            &decision,
-        ];
-        kubectl.run(&approve).await?;
+        approve(test, &name, &honest).await?;
         until_it_stands(test, Phase::Succeeded, "Verified").await?;
         let after = json!({ "spec": { "template": template(test, "web").await? } });
         let mut expected = json!({ "spec": { "template": before } });
@@ -491,6 +441,41 @@ async fn promise_02_a_forged_plan_is_never_executed() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Whoever has the operator's account writes another plan, under another hash.
+async fn forge(test: &Scenario<'_>, name: &str, hash: &str, image: &str) -> Result<()> {
+    let kubectl = test.cluster.kubectl()?;
+    let stored = kubectl
+        .run(&["get", "hrem", name, "-n", &test.namespace, "-o", "json"])
+        .await?;
+    let mut stored: Value = serde_json::from_str(&stored)?;
+    stored["status"]["plan"]["hash"] = json!(hash);
+    stored["status"]["plan"]["changes"] =
+        json!([{ "path": image, "op": "Replace", "to": "\"registry.example.com/evil:1.0\"", "control": "POD-009" }]);
+    let path = format!(
+        "/apis/hardening.ironside.dev/v1alpha1/namespaces/{}/hardeningremediations/{name}/status",
+        test.namespace
+    );
+    let forge = ["--as", OPERATOR_USER, "replace", "--raw", &path, "-f", "-"];
+    kubectl.run_with_input(&forge, &stored.to_string()).await.map(drop)
+}
+
+async fn approve(test: &Scenario<'_>, name: &str, hash: &str) -> Result<()> {
+    let decision = json!({ "action": "Approve", "plan": &hash[..12], "by": "alice", "reason": "read it" });
+    let patch = format!("--patch={}", json!({ "spec": { "decision": decision } }));
+    let arguments = [
+        "--as",
+        "alice",
+        "-n",
+        &test.namespace,
+        "patch",
+        "hrem",
+        name,
+        "--type=merge",
+        &patch,
+    ];
+    test.cluster.kubectl()?.run(&arguments).await.map(drop)
 }
 
 /// Sets a field, with the objects on the way to it.

@@ -182,7 +182,7 @@ fn last_write_of_the_owner(test: &Scenario<'_>) -> Result<Timestamp> {
     Ok(last.request_received_timestamp.parse()?)
 }
 
-fn without_unavailable(workload: ironside_e2e::workloads::Workload) -> Value {
+fn without_unavailable(workload: &ironside_e2e::workloads::Workload) -> Value {
     let mut manifest = workload.deployment();
     manifest["spec"]["strategy"] =
         json!({ "type": "RollingUpdate", "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } });
@@ -202,7 +202,7 @@ async fn waits_for_room(quota: &[(&str, &str)], more: &[(&str, &str)]) -> Result
             json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "small" }, "spec": { "hard": hard } })
         };
         deliver(test, &hard(quota)).await?;
-        deliver(test, &without_unavailable(web)).await?;
+        deliver(test, &without_unavailable(&web)).await?;
         until_rolled_out(&test.client, &test.namespace, "web").await?;
         let operator = operator(test).await?;
         test.apply(&[policy(&["POD-009"])]).await?;
@@ -247,7 +247,7 @@ async fn story_18_no_room_on_the_nodes_is_nobodys_fault() -> Result<()> {
         ..Options::default()
     };
     scenario_with(options, async |test| {
-        deliver(test, &without_unavailable(steady("web"))).await?;
+        deliver(test, &without_unavailable(&steady("web"))).await?;
         until_rolled_out(&test.client, &test.namespace, "web").await?;
         let before = template(test, "web").await?;
         let operator = operator(test).await?;
