@@ -183,6 +183,18 @@ impl Cluster {
             .copied()
     }
 
+    /// Installs Ironside as a user does, with the operator as pods on the real node, and waits until they are ready. It
+    /// looks after the whole cluster; the first caller does it, all others wait.
+    ///
+    /// # Errors
+    /// There is no real node, or something is refused.
+    pub async fn install_as_pods(&self) -> Result<()> {
+        self.installed
+            .get_or_try_init(async || node::ironside::install(self).await)
+            .await
+            .copied()
+    }
+
     /// kubectl with an administrator's rights.
     ///
     /// # Errors

@@ -157,7 +157,7 @@ conf_dir = '{networks}'
             "maxPods": 250, "volumePluginDir": self.path("volume-plugins"),
             // Images come by hand and are never fetched again.
             "imageGCHighThresholdPercent": 100, "imagePullCredentialsVerificationPolicy": "NeverVerify",
-            "evictionHard": { "memory.available": "200Mi", "nodefs.available": "1%", "imagefs.available": "1%" },
+            "evictionHard": { "memory.available": "200Mi", "nodefs.available": "100Mi", "imagefs.available": "100Mi" },
             "nodeStatusUpdateFrequency": "5s",
         })
     }

@@ -9,6 +9,7 @@ pub mod ask;
 mod cgroups;
 mod configuration;
 pub mod images;
+pub mod ironside;
 mod namespaces;
 pub mod obstacle;
 mod oci;
@@ -276,7 +277,6 @@ pub async fn import(description: &Description, archive: &Path) -> Result<()> {
         "k8s.io",
         "images",
         "import",
-        "--no-unpack",
     ];
     run(tokio::process::Command::new(programs.runtime("ctr"))
         .args(arguments)

@@ -1,11 +1,18 @@
 //! On a real node: a kubelet, a container runtime and a kernel decide what a workload survives.
 
 mod cluster;
+mod matrix;
+mod operator;
 
-use anyhow::Result;
-use ironside_e2e::Scenario;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use ironside_e2e::node::ask;
 use ironside_e2e::node::images::NEEDS;
+use ironside_e2e::node::relay;
+use ironside_e2e::progress::say;
 use ironside_e2e::workloads::Workload;
+use ironside_e2e::{Scenario, wait};
 use k8s_openapi::api::core::v1::Service;
 use kube::Api;
 use serde_json::{Value, json};
@@ -35,4 +42,39 @@ async fn address(test: &Scenario<'_>, name: &str) -> Result<String> {
     let services: Api<Service> = Api::namespaced(test.client.clone(), &test.namespace);
     let spec = services.get(name).await?.spec.unwrap_or_default();
     Ok(format!("{}:80", spec.cluster_ip.unwrap_or_default()))
+}
+
+/// Does something while a client asks a Service of [`service`] all the time, and insists that no request was lost.
+async fn asked_all_the_time<T>(test: &Scenario<'_>, name: &str, deed: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
+    let (dial, address) = (test.cluster.node()?.dial.clone(), address(test, name).await?);
+    answers(&dial, &address).await?;
+    let client = ask::Client::start(dial, address);
+    let outcome = deed().await;
+    let tally = client.tally().await?;
+    say(&format!(
+        "{}: {} requests, {} lost",
+        test.name(),
+        tally.asked,
+        tally.lost.len()
+    ));
+    let outcome = outcome?;
+    ensure!(
+        tally.lost.is_empty(),
+        "{} of {} lost: {:#?}",
+        tally.lost.len(),
+        tally.asked,
+        tally.lost
+    );
+    ensure!(tally.asked > 10, "the client hardly asked: {}", tally.asked);
+    Ok(outcome)
+}
+
+/// Waits until an address answers: kube-proxy needs a moment to hear of a Service.
+async fn answers(dial: &Path, address: &str) -> Result<()> {
+    wait::until("the Service answers", async || {
+        let (status, body) = relay::get(dial, address, "/").await?;
+        ensure!(status == 200, "{status} {body}");
+        Ok(())
+    })
+    .await
 }

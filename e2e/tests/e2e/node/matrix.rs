@@ -1,0 +1,220 @@
+//! Repair by need, on real containers: what a repair does to an image that cannot do without something. Either the workload is
+//! repaired and healthy, or it is exactly as it was before; a client that asks all the time notices neither.
+//!
+//! Needs that a repair leaves alone are put into one image, which has to survive it as a whole; each need that it denies has an
+//! image of its own, which has to be put back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use futures::future::try_join_all;
+use ironside_crds::{HardeningRemediation, Phase};
+use ironside_e2e::node::ask;
+use ironside_e2e::node::images::{NEEDS, NEEDS_101, NEEDS_WEB};
+use ironside_e2e::progress::say;
+use ironside_e2e::scenario::scenario_on_a_node;
+use ironside_e2e::workloads::{Workload, available_deployment, until_rolled_out};
+use ironside_e2e::{Scenario, wait};
+use kube::Api;
+use kube::api::ListParams;
+use serde_json::{Value, json};
+
+use super::{address, answers, server, service};
+use crate::repair::{policy, template};
+
+/// Rollouts, crash loops and rollbacks of a whole row on a busy machine.
+const LONG: Duration = Duration::from_mins(4);
+
+/// What a repair has to come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Repaired and healthy.
+    Kept,
+    /// Put back and quarantined, for this symptom.
+    Undone(&'static str),
+    /// Not tried, because it is known to break.
+    Foreseen,
+}
+
+use Outcome::{Foreseen, Kept, Undone};
+
+/// One image with its needs, and what the repair comes to.
+type Cell = (&'static str, &'static str, &'static str, Outcome);
+
+const CRASHES: Outcome = Undone("CrashLoopBackOff");
+
+#[tokio::test]
+async fn run_as_non_root() -> Result<()> {
+    row(
+        "POD-007",
+        &[
+            ("others", NEEDS_101, "write=/tmp,keyctl,iouring,token", Kept),
+            ("root", NEEDS, "root", Foreseen),
+            ("named-user", NEEDS_WEB, "", Undone("RunAsNonRoot")),
+        ],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn no_privilege_escalation() -> Result<()> {
+    const ALL: &str = "root,write=/,write=/tmp,chown=/data,netraw,keyctl,iouring,token,setuid";
+    row("POD-009", &[("all", NEEDS, ALL, Kept)]).await
+}
+
+#[tokio::test]
+async fn no_capabilities() -> Result<()> {
+    row(
+        "POD-011",
+        &[
+            ("others", NEEDS, "root,write=/,write=/tmp,keyctl,iouring,token", Kept),
+            ("chown", NEEDS, "chown=/data", CRASHES),
+            ("setuid", NEEDS, "setuid", CRASHES),
+            ("netraw", NEEDS, "netraw", CRASHES),
+        ],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn read_only_root() -> Result<()> {
+    row(
+        "POD-012",
+        &[
+            (
+                "others",
+                NEEDS,
+                "root,write=/tmp,chown=/tmp,netraw,keyctl,iouring,token,setuid",
+                Kept,
+            ),
+            ("write", NEEDS, "write=/", CRASHES),
+            ("chown", NEEDS, "chown=/data", CRASHES),
+        ],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn seccomp() -> Result<()> {
+    row(
+        "POD-013",
+        &[
+            (
+                "others",
+                NEEDS,
+                "root,write=/,write=/tmp,chown=/data,netraw,token,setuid",
+                Kept,
+            ),
+            ("keyctl", NEEDS, "keyctl", CRASHES),
+            ("iouring", NEEDS, "iouring", CRASHES),
+        ],
+    )
+    .await
+}
+
+#[tokio::test]
+async fn no_token() -> Result<()> {
+    row(
+        "SA-001",
+        &[
+            (
+                "others",
+                NEEDS,
+                "root,write=/,write=/tmp,chown=/data,netraw,keyctl,iouring,setuid",
+                Kept,
+            ),
+            ("token", NEEDS, "token", CRASHES),
+        ],
+    )
+    .await
+}
+
+async fn row(control: &'static str, cells: &'static [Cell]) -> Result<()> {
+    scenario_on_a_node(async |test| {
+        test.cluster.install_as_pods().await?;
+        try_join_all(cells.iter().map(|cell| settled(test, cell))).await?;
+        let mut before = BTreeMap::new();
+        let mut clients = Vec::new();
+        for (name, ..) in cells {
+            before.insert(*name, template(test, name).await?);
+            let (dial, address) = (test.cluster.node()?.dial.clone(), address(test, name).await?);
+            answers(&dial, &address).await?;
+            clients.push((*name, ask::Client::start(dial, address)));
+        }
+
+        let mut policy = policy(&[control]);
+        policy["spec"]["remediation"]["maxConcurrentPerNamespace"] = json!(20);
+        test.apply(&[policy]).await?;
+        let ended = wait::until_within(
+            LONG,
+            &format!("the repairs of {control} have come to rest"),
+            async || at_rest(test, cells).await,
+        )
+        .await;
+
+        let mut lost = Vec::new();
+        for (name, client) in clients {
+            let tally = client.tally().await?;
+            say(&format!(
+                "{control} x {name}: {} requests, {} lost",
+                tally.asked,
+                tally.lost.len()
+            ));
+            lost.extend(tally.lost.into_iter().map(|line| format!("{name}: {line}")));
+        }
+        let ended = ended?;
+        for (name, _, needs, outcome) in cells {
+            say(&format!("{control} x {name} ({needs}): {outcome:?}"));
+            let same = template(test, name).await? == before[name];
+            ensure!(
+                same == (*outcome != Kept),
+                "{name}: the template {} what it was",
+                if same { "is" } else { "is not" }
+            );
+            if *outcome == Kept {
+                let status = &ended[*name];
+                ensure!(status["history"].to_string().contains("Verifying"), "{status}");
+            }
+            until_rolled_out(&test.client, &test.namespace, name).await?;
+        }
+        ensure!(lost.is_empty(), "requests were lost: {lost:#?}");
+        Ok(())
+    })
+    .await
+}
+
+async fn settled(test: &Scenario<'_>, (name, image, needs, _): &Cell) -> Result<()> {
+    let workload: Workload = server(name, needs).template(|template| {
+        template["spec"]["containers"][0]["image"] = json!(image);
+    });
+    available_deployment(&test.client, &test.namespace, &workload).await?;
+    test.apply(&[service(name)]).await
+}
+
+/// The status of each cell's remediation, once all are as they have to be.
+async fn at_rest(test: &Scenario<'_>, cells: &[Cell]) -> Result<BTreeMap<String, Value>> {
+    let api: Api<HardeningRemediation> = Api::namespaced(test.client.clone(), &test.namespace);
+    let all = api.list(&ListParams::default()).await?.items;
+    let mut found = BTreeMap::new();
+    for (name, _, _, expected) in cells {
+        let remediation = all.iter().find(|it| it.spec.target.name == *name);
+        let status = remediation.and_then(|it| it.status.clone()).context("no status yet")?;
+        let seen = (status.phase.unwrap_or_default(), status.reason.as_str());
+        let wanted = match expected {
+            Kept => (Phase::Succeeded, "Verified"),
+            Undone(_) => (Phase::Held, "Quarantined"),
+            Foreseen => (Phase::Held, "WouldBreak"),
+        };
+        ensure!(seen == wanted, "{name} is {seen:?}: {}", status.message);
+        if let Undone(symptom) = expected {
+            let failures = &status.memory.failures;
+            ensure!(
+                failures.len() == 1 && failures[0].reason == *symptom,
+                "{name}: {failures:?}"
+            );
+        }
+        found.insert((*name).to_owned(), serde_json::to_value(&status)?);
+    }
+    Ok(found)
+}
