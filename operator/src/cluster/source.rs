@@ -49,8 +49,7 @@ impl Source {
 
     /// Every watch of an operator that looks at the whole cluster.
     pub fn all() -> Vec<Self> {
-        Kind::ALL
-            .into_iter()
+        Kind::watched()
             .map(Self::Cluster)
             .chain(Self::OWN)
             .chain([Self::PauseSwitch, Self::ApprovalPolicy, Self::ApprovalBinding])

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ironside_engine::controls::{Check, Control, find};
+use ironside_engine::controls::find;
 use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::policy::{ExceptionSet, PolicyId, PolicySet};
 use ironside_engine::world::Snapshot;
@@ -47,19 +47,11 @@ impl View {
             let card = cards.entry(policy.id.clone()).or_default();
             for control in policy.ballots.keys().filter_map(|id| find(id.as_str())) {
                 let line = card.tally.entry(control.id).or_default();
-                for _ in hidden.iter().filter(|kind| judges(control, **kind)) {
+                for _ in hidden.iter().filter(|kind| control.judges(**kind)) {
                     line.counts.unknown += 1;
                 }
             }
         }
         cards
-    }
-}
-
-/// Whether a control judges objects of this kind.
-fn judges(control: &Control, kind: Kind) -> bool {
-    match control.check {
-        Check::Namespace(_) => kind == Kind::Namespace,
-        _ => kind.is_workload(),
     }
 }

@@ -285,10 +285,7 @@ impl Writer {
         let target = &after.evaluation.target;
         let by = actor.map_or_else(String::new, |manager| format!("; last written by {manager}"));
         tracing::info!(%target, controls = controls.join(", "), actor, "drift");
-        let uid = match target.kind {
-            Kind::Namespace => bench.world.namespace(&target.name).map(|it| it.metadata.uid.clone()),
-            _ => bench.world.workload(target).map(|it| it.meta.uid.clone()),
-        };
+        let uid = bench.world.metadata(target).map(|meta| meta.uid.clone());
         self.reporter.report(Event {
             reason: EventReason::DriftDetected,
             regarding: event::reference(target, uid.as_deref().unwrap_or_default()),

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ironside_crds::policy::RemediationCounts;
 use ironside_crds::{HardeningRemediation, Phase, PolicyStatus};
-use ironside_engine::controls::Check;
 use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::plan::Disposition;
 use ironside_engine::policy::PolicyId;
@@ -141,11 +140,8 @@ pub fn kinds_of<'c>(controls: impl IntoIterator<Item = &'c ironside_engine::cont
         .into_iter()
         .filter_map(|id| ironside_engine::controls::find(id.as_str()))
         .flat_map(|control| {
-            let judged: Vec<Kind> = match control.check {
-                Check::Namespace(_) => vec![Kind::Namespace],
-                _ => Kind::ALL.into_iter().filter(|kind| kind.is_workload()).collect(),
-            };
-            judged.into_iter().chain(control.needs.iter().map(|need| need.kind))
+            let judged = Kind::watched().filter(|kind| control.judges(*kind));
+            judged.chain(control.needs.iter().map(|need| need.kind))
         })
         .collect()
 }

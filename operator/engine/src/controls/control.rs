@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{ContainerScope, Judgement, NamespaceScope, TemplateEdit, TemplateScope, WorkloadScope};
+use super::{ContainerScope, Judgement, NamespaceScope, ObjectScope, TemplateEdit, TemplateScope, WorkloadScope};
 use crate::model::Kind;
 use crate::plan::Held;
 
@@ -236,6 +236,8 @@ pub enum Check {
     Workload(fn(&WorkloadScope<'_>, &mut Judgement)),
     /// A namespace and what it holds.
     Namespace(fn(&NamespaceScope<'_>, &mut Judgement)),
+    /// Objects of these kinds, each on its own or beside others.
+    Object(&'static [Kind], fn(&ObjectScope<'_>, &mut Judgement)),
 }
 
 /// How a failure is repaired.
@@ -292,6 +294,15 @@ pub struct Control {
 }
 
 impl Control {
+    /// Whether objects of this kind are judged.
+    pub fn judges(&self, kind: Kind) -> bool {
+        match self.check {
+            Check::Namespace(_) => kind == Kind::Namespace,
+            Check::Object(kinds, _) => kinds.contains(&kind),
+            Check::EachContainer(_) | Check::Template(_) | Check::Workload(_) => kind.is_workload(),
+        }
+    }
+
     /// What most controls of pod templates share; use with `..Control::WORKLOAD`.
     pub const WORKLOAD: Self = Self {
         id: ControlId::new(""),

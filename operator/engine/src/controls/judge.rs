@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    Check, ContainerScope, Control, ControlId, Edit, Judgement, NamespaceScope, RepairBy, Risk, TemplateEdit,
-    TemplateScope, Verdict, WorkloadScope,
+    Check, ContainerScope, Control, ControlId, Edit, Judgement, NamespaceScope, ObjectScope, RepairBy, Risk,
+    TemplateEdit, TemplateScope, Verdict, WorkloadScope,
 };
 use crate::plan::Held;
 
@@ -33,6 +33,14 @@ impl Control {
                 judgement
             }
             Check::Namespace(_) => Judgement::default(),
+            Check::Object(..) => {
+                let target = at.workload.reference();
+                self.judge_object(&ObjectScope {
+                    target: &target,
+                    world: at.world,
+                    parameters: at.parameters,
+                })
+            }
             Check::EachContainer(_) | Check::Template(_) => self.judge_template(&at.template()),
         }
     }
@@ -49,7 +57,7 @@ impl Control {
                 check(&at, &mut judgement);
             }),
             Check::Template(check) => check(at, &mut judgement),
-            Check::Workload(_) | Check::Namespace(_) => {}
+            Check::Workload(_) | Check::Namespace(_) | Check::Object(..) => {}
         }
         judgement
     }
@@ -58,6 +66,18 @@ impl Control {
     pub fn judge_namespace(&self, at: &NamespaceScope<'_>) -> Judgement {
         let mut judgement = Judgement::default();
         if let Check::Namespace(check) = self.check
+            && self.exists(at.world.minor, &mut judgement)
+        {
+            check(at, &mut judgement);
+        }
+        judgement
+    }
+
+    /// Judges an object of any kind that is judged on its own. A control of other kinds has nothing to say: NotApplicable.
+    pub fn judge_object(&self, at: &ObjectScope<'_>) -> Judgement {
+        let mut judgement = Judgement::default();
+        if let Check::Object(kinds, check) = self.check
+            && kinds.contains(&at.target.kind)
             && self.exists(at.world.minor, &mut judgement)
         {
             check(at, &mut judgement);

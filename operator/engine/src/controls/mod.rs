@@ -6,6 +6,7 @@
 pub mod catalogue;
 pub mod control;
 pub mod edit;
+pub mod img;
 mod judge;
 pub mod judgement;
 mod live;
@@ -13,6 +14,7 @@ pub mod net;
 pub mod ns;
 pub mod page;
 pub mod pod;
+pub mod res;
 pub mod sa;
 pub mod scope;
 
@@ -23,22 +25,40 @@ pub use control::{
 pub use edit::{Edit, TemplateEdit};
 pub use judge::Proposal;
 pub use judgement::{Evidence, Gap, Judgement, Responsibility, Verdict};
-pub use scope::{ContainerScope, NamespaceScope, Parameters, TemplateScope, WorkloadScope};
+pub use scope::{ContainerScope, NamespaceScope, ObjectScope, Parameters, TemplateScope, WorkloadScope};
 
 /// Every control, sorted by id. Ids are never reused.
 pub const CONTROLS: &[&Control] = &[
+    &img::img_001::CONTROL,
+    &img::img_002::CONTROL,
+    &img::img_003::CONTROL,
+    &img::img_006::CONTROL,
     &net::net_002::CONTROL,
     &ns::ns_001::CONTROL,
     &pod::pod_001::CONTROL,
     &pod::pod_002::CONTROL,
     &pod::pod_003::CONTROL,
+    &pod::pod_004::CONTROL,
     &pod::pod_005::CONTROL,
+    &pod::pod_006::CONTROL,
     &pod::pod_007::CONTROL,
+    &pod::pod_008::CONTROL,
     &pod::pod_009::CONTROL,
     &pod::pod_010::CONTROL,
     &pod::pod_011::CONTROL,
     &pod::pod_012::CONTROL,
     &pod::pod_013::CONTROL,
+    &pod::pod_014::CONTROL,
+    &pod::pod_015::CONTROL,
+    &pod::pod_016::CONTROL,
+    &pod::pod_017::CONTROL,
+    &pod::pod_018::CONTROL,
+    &pod::pod_019::CONTROL,
+    &res::res_001::CONTROL,
+    &res::res_002::CONTROL,
+    &res::res_003::CONTROL,
+    &res::res_004::CONTROL,
+    &res::res_005::CONTROL,
     &sa::sa_001::CONTROL,
 ];
 

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Container, ContainerKind, Namespace, PodSpec, PodTemplate, Workload};
-use crate::world::Snapshot;
+use crate::model::{
+    Container, ContainerKind, Ingress, Kind, Meta, Namespace, NetworkPolicy, ObjectRef, PodSpec, PodTemplate, Resource,
+    Service, ServiceAccount, Workload,
+};
+use crate::world::{Shard, Snapshot};
 
 /// Settings of a control from a policy: names to values. A missing name has the control's default.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +106,68 @@ impl<'a> WorkloadScope<'a> {
             parameters: self.parameters,
             minor: self.world.minor,
         }
+    }
+}
+
+/// Any object among the others of the cluster.
+#[derive(Clone, Copy)]
+pub struct ObjectScope<'a> {
+    /// The object.
+    pub target: &'a ObjectRef,
+    /// Everything that was seen.
+    pub world: &'a Snapshot,
+    /// Settings.
+    pub parameters: &'a Parameters,
+}
+
+impl<'a> ObjectScope<'a> {
+    /// Metadata of the object.
+    pub fn meta(&self) -> Option<&'a Meta> {
+        self.world.metadata(self.target)
+    }
+
+    /// The object, if it is a Service.
+    pub fn service(&self) -> Option<&'a Service> {
+        let shard = self.shard(Kind::Service)?;
+        shard.services.get(&self.target.name).map(AsRef::as_ref)
+    }
+
+    /// The object, if it is an Ingress.
+    pub fn ingress(&self) -> Option<&'a Ingress> {
+        let shard = self.shard(Kind::Ingress)?;
+        shard.ingresses.get(&self.target.name).map(AsRef::as_ref)
+    }
+
+    /// The object, if it is a NetworkPolicy.
+    pub fn network_policy(&self) -> Option<&'a NetworkPolicy> {
+        let shard = self.shard(Kind::NetworkPolicy)?;
+        shard.network_policies.get(&self.target.name).map(AsRef::as_ref)
+    }
+
+    /// The object, if it is a ServiceAccount.
+    pub fn service_account(&self) -> Option<&'a ServiceAccount> {
+        let shard = self.shard(Kind::ServiceAccount)?;
+        shard.service_accounts.get(&self.target.name).map(AsRef::as_ref)
+    }
+
+    /// The object, if it is of a kind that is kept as a [`Resource`].
+    pub fn resource(&self) -> Option<&'a Resource> {
+        self.world.resource(self.target).map(AsRef::as_ref)
+    }
+
+    /// The object, if it is a workload.
+    pub fn workload(&self) -> Option<WorkloadScope<'a>> {
+        Some(WorkloadScope {
+            workload: self.world.workload(self.target)?,
+            world: self.world,
+            parameters: self.parameters,
+        })
+    }
+
+    fn shard(&self, kind: Kind) -> Option<&'a Shard> {
+        (self.target.kind == kind)
+            .then(|| self.world.shard(&self.target.namespace))?
+            .map(AsRef::as_ref)
     }
 }
 

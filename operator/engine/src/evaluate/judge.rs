@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::memo::{Key, Memo};
 use crate::controls::{
-    Check, Control, Evidence, Gap, Judgement, NamespaceScope, Parameters, Responsibility, Verdict, WorkloadScope,
+    Check, Control, Evidence, Gap, Judgement, NamespaceScope, ObjectScope, Parameters, Responsibility, Verdict,
+    WorkloadScope,
 };
 use crate::model::{Kind, Namespace, ObjectRef, Workload};
 use crate::world::{Reading, Snapshot};
@@ -16,6 +17,8 @@ use crate::world::{Reading, Snapshot};
 pub(super) enum Subject<'a> {
     Workload(&'a Workload),
     Namespace(&'a Namespace),
+    /// Any other object.
+    Object(&'a ObjectRef),
     /// The object exists, but nothing of it can be judged.
     Hidden(&'a Gap),
 }
@@ -56,7 +59,7 @@ impl From<Judgement> for Judged {
 
 /// Whether the control asks something about objects of this kind.
 pub(super) fn concerns(control: &Control, kind: Kind) -> bool {
-    matches!(control.check, Check::Namespace(_)) == (kind == Kind::Namespace)
+    control.judges(kind)
 }
 
 /// The gap that hides an object as a whole, if one does.
@@ -71,7 +74,7 @@ pub(super) fn hidden(world: &Snapshot, target: &ObjectRef) -> Option<Gap> {
     if let Reading::Unavailable(gap) = world.reading(target.kind, &target.namespace) {
         return Some(gap.clone());
     }
-    (target.kind != Kind::Namespace && world.workload(target).is_none()).then(|| Gap {
+    (target.kind.is_workload() && world.workload(target).is_none()).then(|| Gap {
         reason: "OwnerNotSeen",
         message: format!("{target} was made by an object that could not be looked at and is judged through it"),
         responsibility: Responsibility::SelfManaged,
@@ -112,6 +115,17 @@ pub(super) fn judge(
             Arc::new(match missing(world, control, &namespace.metadata.name) {
                 Some(gap) => Judged::unknown(gap),
                 None => guarded(control, || control.judge_namespace(&at)),
+            })
+        }
+        (Subject::Object(target), _) => {
+            let at = ObjectScope {
+                target,
+                world,
+                parameters,
+            };
+            Arc::new(match missing(world, control, &target.namespace) {
+                Some(gap) => Judged::unknown(gap),
+                None => guarded(control, || control.judge_object(&at)),
             })
         }
     }

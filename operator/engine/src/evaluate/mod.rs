@@ -104,6 +104,7 @@ impl Evaluator {
             (Some(gap), _, _) => Subject::Hidden(gap),
             (None, Some(workload), _) => Subject::Workload(workload),
             (None, None, Some(namespace)) if target.kind == Kind::Namespace => Subject::Namespace(namespace),
+            _ if target.kind.is_judged_alone() => Subject::Object(target),
             _ => return evaluation,
         };
         for (id, votes) in policies.votes() {
@@ -149,7 +150,7 @@ impl Evaluator {
             let absolute = match subject {
                 Subject::Workload(workload) => evidence::of_workload(workload, found),
                 Subject::Namespace(namespace) => evidence::of_namespace(namespace, found),
-                Subject::Hidden(_) => found.clone(),
+                Subject::Object(_) | Subject::Hidden(_) => found.clone(),
             };
             if !evidence.contains(&absolute) {
                 evidence.push(absolute);

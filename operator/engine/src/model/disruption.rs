@@ -42,8 +42,20 @@ pub struct PodDisruptionBudgetStatus {
 pub struct ResourceQuota {
     /// Metadata.
     pub metadata: Meta,
+    /// Spec.
+    #[serde(deserialize_with = "null_as_default")]
+    pub spec: ResourceQuotaSpec,
     /// Status.
     pub status: ResourceQuotaStatus,
+}
+
+/// Trimmed `ResourceQuota.spec`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ResourceQuotaSpec {
+    /// Limits by resource name, as a manifest writes them.
+    #[serde(deserialize_with = "null_as_default")]
+    pub hard: BTreeMap<String, serde_json::Value>,
 }
 
 /// Trimmed `ResourceQuota.status`: quantities as written by the API server.

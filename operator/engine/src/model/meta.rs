@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use super::{ManagedFields, null_as_default};
 
 /// Annotations under these prefixes are kept; all others are dropped while decoding, so that a hostile object with a megabyte of annotations costs nothing.
-const KEPT_ANNOTATIONS: [&str; 15] = [
+const KEPT_ANNOTATIONS: [&str; 21] = [
     "hardening.ironside.dev/",
     "argocd.argoproj.io/",
     "kustomize.toolkit.fluxcd.io/",
@@ -24,6 +24,12 @@ const KEPT_ANNOTATIONS: [&str; 15] = [
     "container.apparmor.security.beta.kubernetes.io/",
     "seccomp.security.alpha.kubernetes.io/",
     "vault.hashicorp.com/",
+    "nginx.ingress.kubernetes.io/",
+    "kubernetes.io/ingress.",
+    "service.beta.kubernetes.io/",
+    "networking.gke.io/",
+    "cloud.google.com/",
+    "rbac.authorization.kubernetes.io/",
 ];
 
 /// Longest annotation value that is kept, in bytes. Our own annotation has at most 8 KiB; nothing else that we read is near it.

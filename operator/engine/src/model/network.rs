@@ -86,6 +86,8 @@ pub struct ServiceSpec {
     pub cluster_ip: Option<String>,
     #[serde(deserialize_with = "null_as_default")]
     pub publish_not_ready_addresses: bool,
+    #[serde(deserialize_with = "null_as_default")]
+    pub load_balancer_source_ranges: Vec<String>,
 }
 
 /// One service port. `target_port` is a number or the name of a container port.
@@ -121,6 +123,18 @@ pub struct IngressSpec {
     pub default_backend: Option<IngressBackend>,
     #[serde(deserialize_with = "null_as_default")]
     pub rules: Vec<IngressRule>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub tls: Vec<IngressTls>,
+}
+
+/// One `tls` entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct IngressTls {
+    #[serde(deserialize_with = "null_as_default")]
+    pub hosts: Vec<String>,
+    pub secret_name: Option<String>,
 }
 
 /// One ingress rule.
@@ -187,6 +201,18 @@ pub struct NetworkPolicy {
     /// Spec.
     #[serde(deserialize_with = "null_as_default")]
     pub spec: NetworkPolicySpec,
+    /// What in it the API server refuses or drops, or what has no effect.
+    #[serde(skip)]
+    pub faults: Vec<PolicyFault>,
+}
+
+/// A part of a NetworkPolicy that does not do what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyFault {
+    /// JSON pointer of the part.
+    pub pointer: String,
+    /// What should stand there.
+    pub expected: String,
 }
 
 /// `NetworkPolicy.spec`. Absent and empty rule lists differ from a list with an empty rule.

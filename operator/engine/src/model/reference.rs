@@ -26,11 +26,24 @@ pub enum Kind {
     MutatingWebhookConfiguration,
     ApiService,
     CustomResourceDefinition,
+    ConfigMap,
+    Secret,
+    LimitRange,
+    Role,
+    ClusterRole,
+    RoleBinding,
+    ClusterRoleBinding,
+    PersistentVolumeClaim,
+    Endpoints,
+    PodTemplate,
+    EndpointSlice,
+    HorizontalPodAutoscaler,
+    CsiStorageCapacity,
 }
 
 impl Kind {
     /// Every kind, in declaration order.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 32] = [
         Self::Namespace,
         Self::Pod,
         Self::Deployment,
@@ -50,6 +63,19 @@ impl Kind {
         Self::MutatingWebhookConfiguration,
         Self::ApiService,
         Self::CustomResourceDefinition,
+        Self::ConfigMap,
+        Self::Secret,
+        Self::LimitRange,
+        Self::Role,
+        Self::ClusterRole,
+        Self::RoleBinding,
+        Self::ClusterRoleBinding,
+        Self::PersistentVolumeClaim,
+        Self::Endpoints,
+        Self::PodTemplate,
+        Self::EndpointSlice,
+        Self::HorizontalPodAutoscaler,
+        Self::CsiStorageCapacity,
     ];
 
     /// API group, empty for the core group.
@@ -60,7 +86,13 @@ impl Kind {
             | Self::ReplicationController
             | Self::ServiceAccount
             | Self::Service
-            | Self::ResourceQuota => "",
+            | Self::ResourceQuota
+            | Self::ConfigMap
+            | Self::Secret
+            | Self::LimitRange
+            | Self::PersistentVolumeClaim
+            | Self::Endpoints
+            | Self::PodTemplate => "",
             Self::Deployment | Self::ReplicaSet | Self::StatefulSet | Self::DaemonSet => "apps",
             Self::Job | Self::CronJob => "batch",
             Self::Ingress | Self::NetworkPolicy => "networking.k8s.io",
@@ -68,6 +100,12 @@ impl Kind {
             Self::ValidatingWebhookConfiguration | Self::MutatingWebhookConfiguration => "admissionregistration.k8s.io",
             Self::ApiService => "apiregistration.k8s.io",
             Self::CustomResourceDefinition => "apiextensions.k8s.io",
+            Self::Role | Self::ClusterRole | Self::RoleBinding | Self::ClusterRoleBinding => {
+                "rbac.authorization.k8s.io"
+            }
+            Self::EndpointSlice => "discovery.k8s.io",
+            Self::HorizontalPodAutoscaler => "autoscaling",
+            Self::CsiStorageCapacity => "storage.k8s.io",
         }
     }
 
@@ -81,6 +119,10 @@ impl Kind {
             b"admissionregistration.k8s.io" => "admissionregistration.k8s.io/v1",
             b"apiregistration.k8s.io" => "apiregistration.k8s.io/v1",
             b"apiextensions.k8s.io" => "apiextensions.k8s.io/v1",
+            b"rbac.authorization.k8s.io" => "rbac.authorization.k8s.io/v1",
+            b"discovery.k8s.io" => "discovery.k8s.io/v1",
+            b"autoscaling" => "autoscaling/v1",
+            b"storage.k8s.io" => "storage.k8s.io/v1",
             _ => "v1",
         }
     }
@@ -107,6 +149,19 @@ impl Kind {
             Self::MutatingWebhookConfiguration => "MutatingWebhookConfiguration",
             Self::ApiService => "APIService",
             Self::CustomResourceDefinition => "CustomResourceDefinition",
+            Self::ConfigMap => "ConfigMap",
+            Self::Secret => "Secret",
+            Self::LimitRange => "LimitRange",
+            Self::Role => "Role",
+            Self::ClusterRole => "ClusterRole",
+            Self::RoleBinding => "RoleBinding",
+            Self::ClusterRoleBinding => "ClusterRoleBinding",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Self::Endpoints => "Endpoints",
+            Self::PodTemplate => "PodTemplate",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
+            Self::CsiStorageCapacity => "CSIStorageCapacity",
         }
     }
 
@@ -132,6 +187,19 @@ impl Kind {
             Self::MutatingWebhookConfiguration => "mutatingwebhookconfigurations",
             Self::ApiService => "apiservices",
             Self::CustomResourceDefinition => "customresourcedefinitions",
+            Self::ConfigMap => "configmaps",
+            Self::Secret => "secrets",
+            Self::LimitRange => "limitranges",
+            Self::Role => "roles",
+            Self::ClusterRole => "clusterroles",
+            Self::RoleBinding => "rolebindings",
+            Self::ClusterRoleBinding => "clusterrolebindings",
+            Self::PersistentVolumeClaim => "persistentvolumeclaims",
+            Self::Endpoints => "endpoints",
+            Self::PodTemplate => "podtemplates",
+            Self::EndpointSlice => "endpointslices",
+            Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
+            Self::CsiStorageCapacity => "csistoragecapacities",
         }
     }
 
@@ -144,6 +212,8 @@ impl Kind {
                 | Self::MutatingWebhookConfiguration
                 | Self::ApiService
                 | Self::CustomResourceDefinition
+                | Self::ClusterRole
+                | Self::ClusterRoleBinding
         )
     }
 
@@ -160,6 +230,43 @@ impl Kind {
                 | Self::CronJob
                 | Self::ReplicationController
         )
+    }
+
+    /// Whether a running operator watches it. What is not watched is judged where it is given in files only: Secrets because their reader holds every password of
+    /// the cluster, the others because nothing but their place is judged.
+    pub const fn is_watched(self) -> bool {
+        !matches!(
+            self,
+            Self::Secret
+                | Self::PersistentVolumeClaim
+                | Self::Endpoints
+                | Self::PodTemplate
+                | Self::EndpointSlice
+                | Self::HorizontalPodAutoscaler
+                | Self::CsiStorageCapacity
+        )
+    }
+
+    /// The kinds that a running operator watches.
+    pub fn watched() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|kind| kind.is_watched())
+    }
+
+    /// Whether objects of this kind are judged on their own, neither as workloads nor as Namespaces.
+    pub const fn is_judged_alone(self) -> bool {
+        matches!(
+            self,
+            Self::ServiceAccount
+                | Self::Service
+                | Self::Ingress
+                | Self::NetworkPolicy
+                | Self::PodDisruptionBudget
+                | Self::ConfigMap
+                | Self::Role
+                | Self::ClusterRole
+                | Self::RoleBinding
+                | Self::ClusterRoleBinding
+        ) || !self.is_watched()
     }
 
     /// The kind with this group and kind name, whatever its version.

@@ -8,7 +8,12 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::literal::{Exposed, exposed_in};
 use super::null_as_default;
+
+pub use super::container::*;
+pub use super::security::*;
+pub use super::volume::*;
 
 /// Hash of a whole pod template, unknown fields included: two templates are the same for Kubernetes exactly if their hashes are equal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,6 +66,8 @@ pub struct PodTemplate {
     pub hash: TemplateHash,
     /// The whole template as canonical JSON, for planning exact changes; empty where nothing is ever planned (ReplicaSets, pods).
     pub text: Arc<str>,
+    /// Strings of the template that have the form of a credential; the strings themselves are not kept here.
+    pub exposed: Arc<[Exposed]>,
 }
 
 impl PodTemplate {
@@ -71,6 +78,7 @@ impl PodTemplate {
         }
         let text = template.to_string();
         let hash = TemplateHash::of(&template);
+        let exposed = exposed_in(&template).into();
         let view: TemplateView = serde_json::from_value(template)?;
         Ok(Self {
             labels: view.metadata.labels,
@@ -78,6 +86,7 @@ impl PodTemplate {
             spec: Arc::new(view.spec),
             hash,
             text: if keep_text { text.into() } else { "".into() },
+            exposed,
         })
     }
 
@@ -111,6 +120,9 @@ pub struct PodSpec {
     pub volumes: Vec<Volume>,
     pub security_context: Option<PodSecurityContext>,
     pub service_account_name: Option<String>,
+    /// The old name of `serviceAccountName`; the API server keeps both equal.
+    #[serde(rename = "serviceAccount")]
+    pub deprecated_service_account: Option<String>,
     pub automount_service_account_token: Option<bool>,
     pub host_network: Option<bool>,
     #[serde(rename = "hostPID")]
@@ -182,9 +194,11 @@ impl PodSpec {
 
     /// Name of the service account the pods run as.
     pub fn service_account(&self) -> &str {
-        self.service_account_name
-            .as_deref()
-            .filter(|name| !name.is_empty())
+        let named = |name: &'_ Option<String>| name.as_deref().is_some_and(|name| !name.is_empty());
+        [&self.service_account_name, &self.deprecated_service_account]
+            .into_iter()
+            .find(|name| named(name))
+            .and_then(|name| name.as_deref())
             .unwrap_or("default")
     }
 }
@@ -196,238 +210,4 @@ pub struct Os {
     /// `linux` or `windows`.
     #[serde(deserialize_with = "null_as_default")]
     pub name: String,
-}
-
-/// Trimmed container.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(missing_docs)] // Fields are Kubernetes' own and documented there.
-pub struct Container {
-    #[serde(deserialize_with = "null_as_default")]
-    pub name: String,
-    #[serde(deserialize_with = "null_as_default")]
-    pub image: String,
-    pub image_pull_policy: Option<String>,
-    #[serde(deserialize_with = "null_as_default")]
-    pub ports: Vec<ContainerPort>,
-    pub security_context: Option<SecurityContext>,
-    #[serde(deserialize_with = "null_as_default")]
-    pub volume_mounts: Vec<VolumeMount>,
-    pub readiness_probe: Option<Probe>,
-    pub startup_probe: Option<Probe>,
-    pub restart_policy: Option<String>,
-}
-
-impl Container {
-    /// The container's security context; an absent one reads as one with nothing set.
-    pub fn security(&self) -> &SecurityContext {
-        static NOTHING_SET: SecurityContext = SecurityContext::NOTHING_SET;
-        self.security_context.as_ref().unwrap_or(&NOTHING_SET)
-    }
-
-    /// `privileged: true`.
-    pub fn is_privileged(&self) -> bool {
-        self.security().privileged == Some(true)
-    }
-
-    /// `capabilities`, if there are any.
-    pub fn capabilities(&self) -> Option<&Capabilities> {
-        self.security().capabilities.as_ref()
-    }
-
-    /// `capabilities.add` as written; absent reads as empty.
-    pub fn added_capabilities(&self) -> &[String] {
-        self.capabilities().and_then(|c| c.add.as_deref()).unwrap_or_default()
-    }
-
-    /// `capabilities.drop` as written; absent reads as empty.
-    pub fn dropped_capabilities(&self) -> &[String] {
-        self.capabilities().and_then(|c| c.drop.as_deref()).unwrap_or_default()
-    }
-
-    /// Whether a Linux capability is added by name, with or without the prefix `CAP_`.
-    pub fn adds(&self, capability: &str) -> bool {
-        self.added_capabilities()
-            .iter()
-            .any(|added| added.trim_start_matches("CAP_").eq_ignore_ascii_case(capability))
-    }
-}
-
-/// One entry of `ports`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(missing_docs)]
-pub struct ContainerPort {
-    pub name: Option<String>,
-    #[serde(deserialize_with = "null_as_default")]
-    pub container_port: i32,
-    pub host_port: Option<i32>,
-    pub protocol: Option<String>,
-}
-
-/// Trimmed container `securityContext`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(missing_docs)]
-pub struct SecurityContext {
-    pub allow_privilege_escalation: Option<bool>,
-    pub privileged: Option<bool>,
-    pub run_as_non_root: Option<bool>,
-    pub run_as_user: Option<i64>,
-    pub run_as_group: Option<i64>,
-    pub read_only_root_filesystem: Option<bool>,
-    pub proc_mount: Option<String>,
-    pub capabilities: Option<Capabilities>,
-    pub seccomp_profile: Option<Profile>,
-    pub app_armor_profile: Option<Profile>,
-    pub windows_options: Option<WindowsOptions>,
-}
-
-impl SecurityContext {
-    const NOTHING_SET: Self = Self {
-        allow_privilege_escalation: None,
-        privileged: None,
-        run_as_non_root: None,
-        run_as_user: None,
-        run_as_group: None,
-        read_only_root_filesystem: None,
-        proc_mount: None,
-        capabilities: None,
-        seccomp_profile: None,
-        app_armor_profile: None,
-        windows_options: None,
-    };
-}
-
-/// Trimmed pod `securityContext`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(missing_docs)]
-pub struct PodSecurityContext {
-    pub run_as_non_root: Option<bool>,
-    pub run_as_user: Option<i64>,
-    pub run_as_group: Option<i64>,
-    pub fs_group: Option<i64>,
-    #[serde(deserialize_with = "null_as_default")]
-    pub supplemental_groups: Vec<i64>,
-    pub seccomp_profile: Option<Profile>,
-    pub app_armor_profile: Option<Profile>,
-    pub windows_options: Option<WindowsOptions>,
-}
-
-/// `capabilities`. Absent and empty lists are kept apart: undo must restore exactly what was there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct Capabilities {
-    pub add: Option<Vec<String>>,
-    pub drop: Option<Vec<String>>,
-}
-
-/// A seccomp or AppArmor profile.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Profile {
-    /// `RuntimeDefault`, `Localhost` or `Unconfined`.
-    #[serde(rename = "type", deserialize_with = "null_as_default")]
-    pub kind: String,
-    /// File of a `Localhost` profile.
-    pub localhost_profile: Option<String>,
-}
-
-/// `windowsOptions`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(missing_docs)]
-pub struct WindowsOptions {
-    pub host_process: Option<bool>,
-}
-
-/// One `volumeMounts` entry.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(missing_docs)]
-pub struct VolumeMount {
-    #[serde(deserialize_with = "null_as_default")]
-    pub name: String,
-    #[serde(deserialize_with = "null_as_default")]
-    pub mount_path: String,
-    pub read_only: Option<bool>,
-}
-
-/// Trimmed volume: sources that some control or risk rule reads.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(missing_docs)]
-pub struct Volume {
-    #[serde(deserialize_with = "null_as_default")]
-    pub name: String,
-    pub host_path: Option<HostPath>,
-    pub empty_dir: Option<EmptyDir>,
-    pub persistent_volume_claim: Option<PersistentVolumeClaimSource>,
-    pub projected: Option<Projected>,
-}
-
-/// `hostPath`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct HostPath {
-    #[serde(deserialize_with = "null_as_default")]
-    pub path: String,
-}
-
-/// `emptyDir`; its presence is what counts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct EmptyDir {
-    pub medium: Option<String>,
-}
-
-/// `persistentVolumeClaim`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(missing_docs)]
-pub struct PersistentVolumeClaimSource {
-    #[serde(deserialize_with = "null_as_default")]
-    pub claim_name: String,
-}
-
-/// `projected`; only whether it carries a ServiceAccount token.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct Projected {
-    #[serde(deserialize_with = "null_as_default")]
-    pub sources: Vec<ProjectedSource>,
-}
-
-/// One projected source.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(missing_docs)]
-pub struct ProjectedSource {
-    pub service_account_token: Option<TokenProjection>,
-}
-
-/// `serviceAccountToken` projection.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-#[allow(missing_docs)]
-pub struct TokenProjection {
-    pub audience: Option<String>,
-    pub path: Option<String>,
-}
-
-/// Trimmed probe: what the start budget of a container is computed from. Seconds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[allow(missing_docs)]
-pub struct Probe {
-    pub initial_delay_seconds: Option<i64>,
-    pub period_seconds: Option<i64>,
-    pub timeout_seconds: Option<i64>,
-    pub failure_threshold: Option<i64>,
-    pub success_threshold: Option<i64>,
 }

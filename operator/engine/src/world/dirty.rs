@@ -46,6 +46,9 @@ impl World {
 
     /// Marks what refers to an object that is not judged itself, or the object if it is.
     pub(super) fn mark_related(&mut self, reference: &ObjectRef) {
+        if reference.kind.is_judged_alone() {
+            self.dirty.insert(reference.clone());
+        }
         match reference.kind {
             Kind::ServiceAccount => self.mark_account(reference),
             Kind::PodDisruptionBudget => {

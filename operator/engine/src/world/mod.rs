@@ -14,6 +14,7 @@
 mod backends;
 mod delta;
 mod dirty;
+mod faults;
 mod index;
 mod object;
 mod reading;
@@ -31,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::network::ApiServerBackend;
-use crate::model::{Kind, Namespace, ObjectRef, Pod, Workload};
+use crate::model::{Kind, Namespace, ObjectRef, Pod, Resource, Workload};
 use view::{View, same};
 
 /// The single writer of the index.
@@ -128,6 +129,7 @@ impl World {
             Object::NetworkPolicy(o) => self.put_in(&reference, o, |shard| &mut shard.network_policies),
             Object::ResourceQuota(o) => self.put_in(&reference, o, |shard| &mut shard.quotas),
             Object::PodDisruptionBudget(o) => self.put_in(&reference, o, |shard| &mut shard.disruption_budgets),
+            Object::Resource(_, o) => self.put_resource(&reference, o),
             Object::Caller(_, backends) => self.put_caller(&reference, backends),
             Object::Unreadable(_, reason) => {
                 self.remove(&reference);
@@ -149,6 +151,7 @@ impl World {
             Kind::NetworkPolicy => self.remove_in(reference, |shard| &mut shard.network_policies),
             Kind::PodDisruptionBudget => self.remove_in(reference, |shard| &mut shard.disruption_budgets),
             Kind::ResourceQuota => self.remove_in(reference, |shard| &mut shard.quotas),
+            kind if Resource::holds(kind) => self.remove_resource(reference),
             _ => self.put_caller(reference, Vec::new()),
         }
         self.prune(&reference.namespace);
@@ -259,6 +262,35 @@ impl World {
         if self.current.shard(&reference.namespace).is_some() {
             self.mark_related(reference);
             slot(self.shard_mut(&reference.namespace)).remove(&reference.name);
+        }
+    }
+
+    fn put_resource(&mut self, reference: &ObjectRef, mut new: Resource) {
+        let key = (reference.kind, Arc::clone(&reference.name));
+        let old = self
+            .current
+            .shard(&reference.namespace)
+            .and_then(|shard| shard.resources.get(&key).cloned());
+        let changed = !old.as_ref().is_some_and(|old| same(&**old, &mut new));
+        if changed && old.is_some() {
+            self.mark_related(reference);
+        }
+        let shard = self.shard_mut(&reference.namespace);
+        shard.resources.insert(key, Arc::new(new));
+        if changed {
+            self.mark_related(reference);
+        }
+    }
+
+    fn remove_resource(&mut self, reference: &ObjectRef) {
+        let key = (reference.kind, Arc::clone(&reference.name));
+        if self
+            .current
+            .shard(&reference.namespace)
+            .is_some_and(|shard| shard.resources.contains_key(&key))
+        {
+            self.mark_related(reference);
+            self.shard_mut(&reference.namespace).resources.remove(&key);
         }
     }
 

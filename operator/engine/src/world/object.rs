@@ -5,12 +5,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::backends;
+use super::faults;
 use crate::model::disruption::ResourceQuota;
 use crate::model::network::ApiServerBackend;
 use crate::model::workload::{DecodeError, display_name};
 use crate::model::{
-    Ingress, Kind, Meta, Namespace, NetworkPolicy, ObjectRef, OwnerReference, Pod, PodDisruptionBudget, Service,
-    ServiceAccount, Workload,
+    Ingress, Kind, Meta, Namespace, NetworkPolicy, ObjectRef, OwnerReference, Pod, PodDisruptionBudget, Resource,
+    Service, ServiceAccount, Workload,
 };
 
 /// A trimmed view, whatever its kind.
@@ -34,6 +35,8 @@ pub enum Object {
     PodDisruptionBudget(PodDisruptionBudget),
     /// A quota.
     ResourceQuota(ResourceQuota),
+    /// An object that is judged on its own.
+    Resource(Kind, Resource),
     /// Something that makes the API server call Services: an admission webhook configuration, an APIService, a CRD with conversion.
     Caller(ObjectRef, Vec<ApiServerBackend>),
     /// An object that exists but cannot be read as its kind, with the reason. Its controls are Unknown.
@@ -66,7 +69,11 @@ impl Object {
             Kind::ServiceAccount => Self::ServiceAccount(view(kind, object)?),
             Kind::Service => Self::Service(view(kind, object)?),
             Kind::Ingress => Self::Ingress(view(kind, object)?),
-            Kind::NetworkPolicy => Self::NetworkPolicy(view(kind, object)?),
+            Kind::NetworkPolicy => {
+                let faults = faults::of(&object);
+                let policy: NetworkPolicy = view(kind, object)?;
+                Self::NetworkPolicy(NetworkPolicy { faults, ..policy })
+            }
             Kind::PodDisruptionBudget => Self::PodDisruptionBudget(view(kind, object)?),
             Kind::ResourceQuota => Self::ResourceQuota(view(kind, object)?),
             Kind::ValidatingWebhookConfiguration
@@ -75,6 +82,11 @@ impl Object {
             | Kind::CustomResourceDefinition => {
                 let (name, backends) = backends::decode(kind, object)?;
                 Self::Caller(ObjectRef::new(kind, "", &name), backends)
+            }
+            _ => {
+                let name = display_name(&object);
+                let fail = |source| DecodeError::Field { kind, name, source };
+                Self::Resource(kind, Resource::decode(kind, object).map_err(fail)?)
             }
         })
     }
@@ -92,6 +104,7 @@ impl Object {
             Self::NetworkPolicy(o) => named(Kind::NetworkPolicy, &o.metadata),
             Self::PodDisruptionBudget(o) => named(Kind::PodDisruptionBudget, &o.metadata),
             Self::ResourceQuota(o) => named(Kind::ResourceQuota, &o.metadata),
+            Self::Resource(kind, o) => named(*kind, o.metadata()),
             Self::Caller(reference, _) | Self::Unreadable(reference, _) => reference.clone(),
         }
     }

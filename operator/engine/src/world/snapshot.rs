@@ -10,8 +10,8 @@ use super::{Delta, Object, Reading, World};
 use crate::model::disruption::ResourceQuota;
 use crate::model::network::ApiServerBackend;
 use crate::model::{
-    Ingress, Kind, Meta, Namespace, NetworkPolicy, ObjectRef, Pod, PodDisruptionBudget, Service, ServiceAccount,
-    Workload,
+    Ingress, Kind, Meta, Namespace, NetworkPolicy, ObjectRef, Pod, PodDisruptionBudget, Resource, Service,
+    ServiceAccount, Workload,
 };
 
 /// Everything in one namespace.
@@ -28,6 +28,8 @@ pub struct Shard {
     pub network_policies: BTreeMap<Arc<str>, Arc<NetworkPolicy>>,
     pub disruption_budgets: BTreeMap<Arc<str>, Arc<PodDisruptionBudget>>,
     pub quotas: BTreeMap<Arc<str>, Arc<ResourceQuota>>,
+    /// Objects that are judged on their own, by kind and name. Cluster-scoped ones are in the shard without a name.
+    pub resources: BTreeMap<(Kind, Arc<str>), Arc<Resource>>,
     pub(super) index: Index,
 }
 
@@ -111,6 +113,32 @@ impl Snapshot {
             .filter(|reference| self.is_judged(reference))
     }
 
+    /// Metadata of an object of any kind that is kept.
+    pub fn metadata(&self, reference: &ObjectRef) -> Option<&Meta> {
+        let name = &*reference.name;
+        let shard = match reference.kind {
+            Kind::Namespace => return self.namespace(name).map(|it| &it.metadata),
+            _ => self.shard(&reference.namespace)?,
+        };
+        match reference.kind {
+            Kind::Service => shard.services.get(name).map(|it| &it.metadata),
+            Kind::ServiceAccount => shard.service_accounts.get(name).map(|it| &it.metadata),
+            Kind::Ingress => shard.ingresses.get(name).map(|it| &it.metadata),
+            Kind::NetworkPolicy => shard.network_policies.get(name).map(|it| &it.metadata),
+            Kind::PodDisruptionBudget => shard.disruption_budgets.get(name).map(|it| &it.metadata),
+            Kind::ResourceQuota => shard.quotas.get(name).map(|it| &it.metadata),
+            kind if Resource::holds(kind) => self.resource(reference).map(|it| it.metadata()),
+            _ => self.meta(reference),
+        }
+    }
+
+    /// An object that is judged on its own.
+    pub fn resource(&self, reference: &ObjectRef) -> Option<&Arc<Resource>> {
+        self.shard(&reference.namespace)?
+            .resources
+            .get(&(reference.kind, Arc::clone(&reference.name)))
+    }
+
     /// Whether an object is judged itself, not through what made it.
     ///
     /// A child whose owner is nowhere although all owners were read is about to be garbage-collected, and not judged any more. Where owners could not be
@@ -121,6 +149,9 @@ impl Snapshot {
         }
         if reference.kind == Kind::Namespace {
             return self.namespace(&reference.name).is_some();
+        }
+        if reference.kind.is_judged_alone() {
+            return self.metadata(reference).is_some();
         }
         self.meta(reference)
             .is_some_and(|meta| self.is_topmost(reference.kind, meta))
@@ -216,6 +247,7 @@ impl Shard {
             network_policies,
             disruption_budgets,
             quotas,
+            resources,
             index: _,
         } = self;
         namespace.is_none()
@@ -227,6 +259,7 @@ impl Shard {
             && network_policies.is_empty()
             && disruption_budgets.is_empty()
             && quotas.is_empty()
+            && resources.is_empty()
     }
 
     /// Names of the objects of a kind; of Namespaces the empty name, if there is one.
@@ -240,6 +273,10 @@ impl Shard {
             Kind::NetworkPolicy => self.network_policies.keys().cloned().collect(),
             Kind::PodDisruptionBudget => self.disruption_budgets.keys().cloned().collect(),
             Kind::ResourceQuota => self.quotas.keys().cloned().collect(),
+            kind if Resource::holds(kind) => {
+                let keys = self.resources.keys().filter(|(of, _)| *of == kind);
+                keys.map(|(_, name)| Arc::clone(name)).collect()
+            }
             _ => {
                 let keys = self.workloads.keys().filter(|(of, _)| *of == kind);
                 keys.map(|(_, name)| Arc::clone(name)).collect()
@@ -261,7 +298,22 @@ impl Shard {
             .keys()
             .filter(|(kind, _)| *kind != Kind::Pod)
             .map(move |(kind, workload)| within(*kind, workload));
-        namespace.chain(workloads).chain(pods)
+        let alone = [
+            (Kind::ServiceAccount, self.service_accounts.keys().collect::<Vec<_>>()),
+            (Kind::Service, self.services.keys().collect()),
+            (Kind::Ingress, self.ingresses.keys().collect()),
+            (Kind::NetworkPolicy, self.network_policies.keys().collect()),
+            (Kind::PodDisruptionBudget, self.disruption_budgets.keys().collect()),
+        ];
+        let alone = alone
+            .into_iter()
+            .flat_map(move |(kind, names)| names.into_iter().map(move |object| within(kind, object)));
+        let resources = self
+            .resources
+            .keys()
+            .filter(|(kind, _)| kind.is_judged_alone())
+            .map(move |(kind, resource)| within(*kind, resource));
+        namespace.chain(workloads).chain(pods).chain(alone).chain(resources)
     }
 
     /// The workloads that were made from the template of this one.
@@ -293,5 +345,5 @@ fn made_from(kind: Kind, meta: &Meta, owner: &Workload) -> bool {
 }
 
 fn judged_kind(kind: Kind) -> bool {
-    kind == Kind::Namespace || kind.is_workload()
+    kind == Kind::Namespace || kind.is_workload() || kind.is_judged_alone()
 }

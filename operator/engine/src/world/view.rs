@@ -2,7 +2,7 @@
 
 use crate::model::disruption::ResourceQuota;
 use crate::model::{
-    Ingress, Meta, Namespace, NetworkPolicy, Pod, PodDisruptionBudget, Service, ServiceAccount, Workload,
+    Ingress, Meta, Namespace, NetworkPolicy, Pod, PodDisruptionBudget, Resource, Service, ServiceAccount, Workload,
 };
 
 pub(super) trait View: PartialEq {
@@ -34,6 +34,16 @@ views!(
     PodDisruptionBudget,
     ResourceQuota
 );
+
+impl View for Resource {
+    fn meta(&self) -> &Meta {
+        self.metadata()
+    }
+
+    fn meta_mut(&mut self) -> &mut Meta {
+        self.metadata_mut()
+    }
+}
 
 impl View for Workload {
     fn meta(&self) -> &Meta {

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ironside_engine::controls::{CONTROLS, Control, Judgement, NamespaceScope, Parameters, Verdict, WorkloadScope};
+use ironside_engine::controls::{
+    CONTROLS, Control, Judgement, NamespaceScope, ObjectScope, Parameters, Verdict, WorkloadScope,
+};
 use ironside_engine::model::Kind;
 use ironside_engine::world::{Delta, Object, Snapshot, World};
 use serde_json::Value;
@@ -38,13 +40,14 @@ pub fn snapshot(objects: &[Value], minor: u32) -> Arc<Snapshot> {
     world.drain().0
 }
 
-/// The same without the objects that cannot be decoded.
-pub fn readable_snapshot(objects: &[Value], minor: u32) -> Arc<Snapshot> {
+/// The same without the objects that cannot be decoded; whether there are such.
+pub fn readable_snapshot(objects: &[Value], minor: u32) -> (Arc<Snapshot>, bool) {
     let mut world = World::new(minor);
+    let mut refused = false;
     for object in objects {
-        let _ = put(&mut world, object);
+        refused |= put(&mut world, object).is_err();
     }
-    world.drain().0
+    (world.drain().0, refused)
 }
 
 fn put(world: &mut World, object: &Value) -> Result<(), String> {
@@ -53,6 +56,9 @@ fn put(world: &mut World, object: &Value) -> Result<(), String> {
         return Ok(());
     };
     let mut object = object.clone();
+    if object.get("metadata").is_some_and(|metadata| !metadata.is_object()) {
+        return Err("metadata is not an object".to_owned());
+    }
     if kind.namespaced() && text("/metadata/namespace").is_empty() {
         object["metadata"]["namespace"] = "default".into();
     }
@@ -61,7 +67,7 @@ fn put(world: &mut World, object: &Value) -> Result<(), String> {
     Ok(())
 }
 
-/// Every workload and every namespace of a snapshot, judged by one control.
+/// Every object of a snapshot that is judged, by one control.
 pub fn judge(control: &Control, world: &Snapshot, parameters: &Parameters) -> Vec<(String, Judgement)> {
     let of_workloads = world
         .shards
@@ -87,18 +93,32 @@ pub fn judge(control: &Control, world: &Snapshot, parameters: &Parameters) -> Ve
             control.judge_namespace(&scope),
         ))
     });
-    of_workloads.chain(of_namespaces).collect()
+    let of_others = world
+        .targets()
+        .filter(|target| target.kind.is_judged_alone())
+        .map(|target| {
+            let scope = ObjectScope {
+                target: &target,
+                world,
+                parameters,
+            };
+            (target.to_string(), control.judge_object(&scope))
+        });
+    of_workloads.chain(of_namespaces).chain(of_others).collect()
+}
+
+/// Whether a control fails on at least one object.
+pub fn fails(control: &Control, world: &Snapshot, parameters: &Parameters) -> bool {
+    judge(control, world, parameters)
+        .iter()
+        .any(|(_, judgement)| judgement.verdict() == Verdict::Fail)
 }
 
 /// Ids of the controls that fail on at least one object.
 pub fn failing(world: &Snapshot) -> BTreeSet<&'static str> {
     CONTROLS
         .iter()
-        .filter(|control| {
-            judge(control, world, &Parameters::default())
-                .iter()
-                .any(|(_, judgement)| judgement.verdict() == Verdict::Fail)
-        })
+        .filter(|control| fails(control, world, &Parameters::default()))
         .map(|control| control.id.as_str())
         .collect()
 }
@@ -115,6 +135,8 @@ pub struct Example {
     pub also: BTreeSet<String>,
     /// Reason that holds its repair, from the comment line `held:`.
     pub held: Option<String>,
+    /// Settings of its control, from comment lines `with: name=value`.
+    pub parameters: Parameters,
     /// Its objects.
     pub objects: Vec<Value>,
 }
@@ -150,6 +172,13 @@ fn read_example(path: &Path) -> Example {
             .map(str::to_owned)
             .collect(),
         held: value("held:").map(str::to_owned),
+        parameters: Parameters(
+            header
+                .iter()
+                .filter_map(|line| line.strip_prefix("with: ")?.split_once('='))
+                .map(|(name, value)| (name.to_owned(), vec![value.to_owned()]))
+                .collect(),
+        ),
         objects: documents(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())),
     }
 }

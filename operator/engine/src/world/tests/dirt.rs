@@ -165,7 +165,7 @@ fn a_service_account_dirties_the_workloads_that_run_as_it() {
         Kind::ServiceAccount,
         object(Kind::ServiceAccount, "db", muted.clone()),
     );
-    assert_eq!(drained(&mut world), ["StatefulSet shop/db"]);
+    assert_eq!(drained(&mut world), ["StatefulSet shop/db", "ServiceAccount shop/db"]);
     apply(
         &mut world,
         Kind::ServiceAccount,
@@ -173,10 +173,15 @@ fn a_service_account_dirties_the_workloads_that_run_as_it() {
     );
     assert_eq!(
         drained(&mut world),
-        ["Pod shop/bare", "Deployment shop/web", "CronJob shop/nightly"]
+        [
+            "Pod shop/bare",
+            "Deployment shop/web",
+            "CronJob shop/nightly",
+            "ServiceAccount shop/default"
+        ]
     );
     world.apply(delete(Kind::ServiceAccount, "db"));
-    assert_eq!(drained(&mut world), ["StatefulSet shop/db"]);
+    assert_eq!(drained(&mut world), ["StatefulSet shop/db", "ServiceAccount shop/db"]);
 }
 
 #[test]
@@ -193,22 +198,37 @@ fn a_disruption_budget_dirties_the_workloads_it_selects_before_and_after() {
     world.apply(budget("web", 0));
     world.drain();
     world.apply(budget("web", 1));
-    assert_eq!(drained(&mut world), ["Deployment shop/web"]);
+    assert_eq!(
+        drained(&mut world),
+        ["Deployment shop/web", "PodDisruptionBudget shop/pdb"]
+    );
     world.apply(budget("db", 1));
-    assert_eq!(drained(&mut world), ["Deployment shop/web", "StatefulSet shop/db"]);
+    assert_eq!(
+        drained(&mut world),
+        [
+            "Deployment shop/web",
+            "StatefulSet shop/db",
+            "PodDisruptionBudget shop/pdb"
+        ]
+    );
     world.apply(budget("db", 1));
     assert_eq!(drained(&mut world), [""; 0]);
     world.apply(delete(Kind::PodDisruptionBudget, "pdb"));
-    assert_eq!(drained(&mut world), ["StatefulSet shop/db"]);
+    assert_eq!(
+        drained(&mut world),
+        ["StatefulSet shop/db", "PodDisruptionBudget shop/pdb"]
+    );
 }
 
 #[test]
 fn who_may_talk_to_whom_dirties_the_namespace() {
     for kind in [Kind::Service, Kind::Ingress, Kind::NetworkPolicy, Kind::ResourceQuota] {
+        let itself = kind.is_judged_alone().then(|| format!("{kind} shop/x"));
+        let expected: Vec<String> = ["Namespace shop".to_owned()].into_iter().chain(itself).collect();
         let mut world = shop();
         world.drain();
         apply(&mut world, kind, object(kind, "x", json!({})));
-        assert_eq!(drained(&mut world), ["Namespace shop"], "{kind}");
+        assert_eq!(drained(&mut world), expected, "{kind}");
         apply(
             &mut world,
             kind,
@@ -219,7 +239,7 @@ fn who_may_talk_to_whom_dirties_the_namespace() {
         );
         assert_eq!(drained(&mut world), [""; 0], "{kind}");
         world.apply(delete(kind, "x"));
-        assert_eq!(drained(&mut world), ["Namespace shop"], "{kind}");
+        assert_eq!(drained(&mut world), expected, "{kind}");
     }
 }
 
@@ -248,6 +268,7 @@ fn a_namespace_dirties_everything_in_it_and_namespaces_that_select_it() {
         "StatefulSet shop/db",
         "CronJob shop/nightly",
         "Pod shop/bare",
+        "ServiceAccount shop/default",
     ];
     world.apply(labelled(json!({"unrelated": "x"})));
     assert_eq!(drained(&mut world), sorted(&everything));
@@ -271,7 +292,7 @@ fn a_kind_that_cannot_be_read_any_more_dirties_its_scope_once() {
     let mut world = shop();
     world.drain();
     world.apply(lost());
-    assert_eq!(drained(&mut world).len(), 5);
+    assert_eq!(drained(&mut world).len(), 6);
     world.apply(lost());
     assert_eq!(drained(&mut world), [""; 0]);
 }

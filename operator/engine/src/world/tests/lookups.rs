@@ -59,7 +59,8 @@ fn judged_are_namespaces_topmost_workloads_and_bare_pods() {
             "Deployment shop/web",
             "StatefulSet shop/db",
             "CronJob shop/nightly",
-            "Pod shop/bare"
+            "Pod shop/bare",
+            "ServiceAccount shop/default"
         ]
     );
     assert_eq!(world.workloads().count(), 4);

@@ -1,0 +1,129 @@
+//! POD-006 Socket of the container runtime or sensitive path of the node mounted
+
+use serde_json::json;
+
+use crate::controls::catalogue::{cis, kubescape, mitre, nsa, pss_baseline, trivy};
+use crate::controls::{Check, Control, ControlId, Docs, Judgement, Severity, TemplateScope, Threat};
+
+/// The control.
+pub const CONTROL: Control = Control {
+    id: ControlId::new("POD-006"),
+    title: "Socket of the container runtime or sensitive path of the node mounted",
+    severity: Severity::Critical,
+    threats: &[Threat::MaliciousActor, Threat::SupplyChain],
+    frameworks: &[
+        nsa(&["P-12"]),
+        pss_baseline(&["hostPathVolumes"]),
+        cis(&["5.2.11"]),
+        kubescape(&["C-0074"]),
+        trivy(&["KSV-0006", "KSV-0121"]),
+        mitre(&["T1611", "T1609", "T1612"]),
+    ],
+    docs: Docs {
+        why: "Who can write to the socket of the container runtime starts privileged containers on the node, past the API server and all admission. The paths of the kubelet, of etcd and of the node's configuration hold credentials that are worth as much.",
+        reads: "`volumes[].hostPath.path` of the pod. PersistentVolumes that are backed by a host path are not looked at.",
+        allowed: "No socket of Docker, containerd, CRI-O, Podman or BuildKit wherever it lies, and no path that is, lies in or holds a directory of the node's own, such as `/etc`, `/proc`, `/var/lib/kubelet` or `/`. Time zones, certificates of authorities and `os-release` are harmless.",
+        repair: "None: build tools and node agents depend on these paths.",
+        breaks: "Tools that build images or watch containers through the runtime; agents that configure the node.",
+        sources: &[
+            "NSA/CISA Kubernetes Hardening Guide 1.2, Kubernetes Pod security",
+            "CIS Kubernetes Benchmark 1.12, 5.2.11",
+            "Kubernetes documentation, Volumes, hostPath",
+        ],
+    },
+    check: Check::Template(check),
+    ..Control::WORKLOAD
+};
+
+/// Sockets through which the container runtime takes orders, whatever directory they lie in.
+const SOCKETS: [&str; 8] = [
+    "docker.sock",
+    "dockershim.sock",
+    "cri-dockerd.sock",
+    "containerd.sock",
+    "crio.sock",
+    "podman.sock",
+    "buildkitd.sock",
+    "frakti.sock",
+];
+
+/// Directories whose content is the node: credentials, configuration of its components, its processes and devices.
+const SENSITIVE: [&str; 16] = [
+    "/boot",
+    "/dev",
+    "/etc",
+    "/home",
+    "/proc",
+    "/root",
+    "/run/containerd",
+    "/run/crio",
+    "/run/docker",
+    "/sys",
+    "/usr",
+    "/var/lib/containerd",
+    "/var/lib/docker",
+    "/var/lib/etcd",
+    "/var/lib/kubelet",
+    "/var/log/pods",
+];
+
+/// Parts of sensitive directories that tell nothing and let nothing be changed.
+const HARMLESS: [&str; 8] = [
+    "/etc/localtime",
+    "/etc/os-release",
+    "/etc/machine-id",
+    "/etc/ssl/certs",
+    "/etc/pki/ca-trust",
+    "/usr/share/zoneinfo",
+    "/usr/share/ca-certificates",
+    "/usr/lib/os-release",
+];
+
+fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
+    judgement.pass(); // a pod without volumes is as it should be
+    for (index, volume) in at.spec().volumes.iter().enumerate() {
+        let Some(host) = &volume.host_path else { continue };
+        let path = normal(&host.path);
+        if is_socket(&path) || is_sensitive(&path) {
+            let pointer = format!("/spec/volumes/{index}/hostPath/path");
+            judgement.fail_at(
+                &pointer,
+                Some(json!(host.path)),
+                "no socket of the runtime and no sensitive path",
+            );
+        }
+    }
+}
+
+/// A path without trailing and doubled slashes, `.` and `..`, and with `/var/run` as the link to `/run` that it is on every current distribution.
+fn normal(path: &str) -> String {
+    let mut steps: Vec<&str> = Vec::new();
+    for step in path.split('/') {
+        match step {
+            "" | "." => {}
+            ".." => _ = steps.pop(),
+            step => steps.push(step),
+        }
+    }
+    if steps.starts_with(&["var", "run"]) {
+        steps.remove(0);
+    }
+    format!("/{}", steps.join("/"))
+}
+
+fn is_socket(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    SOCKETS.contains(&name)
+}
+
+/// Whether a path is one of the sensitive ones, lies in one, or holds one.
+fn is_sensitive(path: &str) -> bool {
+    let inside = |path: &str, parent: &str| {
+        path.strip_prefix(parent)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || parent == "/")
+    };
+    !HARMLESS.iter().any(|harmless| inside(path, harmless))
+        && SENSITIVE
+            .iter()
+            .any(|sensitive| inside(path, sensitive) || inside(sensitive, path))
+}

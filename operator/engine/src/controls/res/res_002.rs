@@ -1,0 +1,53 @@
+//! RES-002 No CPU request or limit
+
+use crate::controls::catalogue::{kubescape, mitre, nsa, trivy};
+use crate::controls::{Check, ContainerScope, Control, ControlId, Docs, Judgement, Severity, Threat};
+use crate::model::ContainerKind;
+
+/// The control.
+pub const CONTROL: Control = Control {
+    id: ControlId::new("RES-002"),
+    title: "No CPU request or limit",
+    severity: Severity::Low,
+    threats: &[Threat::MaliciousActor],
+    frameworks: &[
+        nsa(&["N-07"]),
+        kubescape(&["C-0270", "C-0050"]),
+        trivy(&["KSV-0011", "KSV-0015"]),
+        mitre(&["T1496"]),
+    ],
+    docs: Docs {
+        why: "A container without a CPU limit can slow down every other one on its node, and a cryptominer in it runs at full speed; without a request it is scheduled as if it needed none.",
+        reads: "`resources.requests` and `resources.limits` of containers and init containers, as they are written. What a LimitRange adds when pods are made is not looked at.",
+        allowed: "Both stated; a limit alone is also the request. Ephemeral containers have no resources of their own.",
+        repair: "None: how much a container needs cannot be seen in its manifest.",
+        breaks: "A limit that is too low slows the container down.",
+        sources: &[
+            "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",
+            "Kubernetes documentation, Resource Management for Pods and Containers",
+        ],
+    },
+    check: Check::EachContainer(check),
+    ..Control::WORKLOAD
+};
+
+fn check(at: &ContainerScope<'_>, judgement: &mut Judgement) {
+    if at.kind == ContainerKind::Ephemeral {
+        return; // the API server refuses resources there
+    }
+    let resources = &at.container.resources;
+    // Without a request the API server takes the limit.
+    let request = resources
+        .requests
+        .get(RESOURCE)
+        .or_else(|| resources.limits.get(RESOURCE));
+    for (field, value) in [("requests", request), ("limits", resources.limits.get(RESOURCE))] {
+        if value.is_some_and(|value| !value.is_null()) {
+            judgement.pass();
+        } else {
+            judgement.fail(&format!("resources.{field}.{RESOURCE}"), None, "a quantity");
+        }
+    }
+}
+
+const RESOURCE: &str = "cpu";

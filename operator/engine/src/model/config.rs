@@ -1,0 +1,119 @@
+//! ConfigMaps and Secrets. Of a ConfigMap's data only what looks like a credential is remembered, by its place; of a Secret's data nothing.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::literal::{assigned, could_be_secret, credential, escape, is_sensitive_name};
+use super::{Meta, null_as_default};
+
+/// Trimmed `ConfigMap`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConfigMap {
+    /// Metadata.
+    pub metadata: Meta,
+    /// Entries that look like credentials.
+    pub suspicious: Vec<Suspicion>,
+    /// Value of `allow-snippet-annotations`, the setting of ingress-nginx that lets tenants write parts of its configuration.
+    pub allow_snippets: Option<bool>,
+}
+
+/// An entry that looks like a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspicion {
+    /// JSON pointer of the entry.
+    pub pointer: String,
+    /// What it looks like.
+    pub what: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct View {
+    #[serde(deserialize_with = "null_as_default")]
+    metadata: Meta,
+    #[serde(deserialize_with = "null_as_default")]
+    data: serde_json::Map<String, Value>,
+}
+
+impl<'de> Deserialize<'de> for ConfigMap {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let view = View::deserialize(deserializer)?;
+        let suspicious = view.data.iter().filter_map(|(key, value)| {
+            let what = looks_like(key, value.as_str()?)?;
+            Some(Suspicion {
+                pointer: format!("/data/{}", escape(key)),
+                what,
+            })
+        });
+        let allow_snippets = view
+            .data
+            .get("allow-snippet-annotations")
+            .and_then(|value| match value {
+                Value::String(text) => text.parse().ok(),
+                other => other.as_bool(),
+            });
+        Ok(Self {
+            suspicious: suspicious.collect(),
+            allow_snippets,
+            metadata: view.metadata,
+        })
+    }
+}
+
+fn looks_like(key: &str, value: &str) -> Option<String> {
+    if let Some(what) = credential(value) {
+        return Some(what.to_owned());
+    }
+    if is_sensitive_name(key) && could_be_secret(value) && !value.trim().contains(['\n', ' ']) {
+        return Some("a value whose key names a credential".to_owned());
+    }
+    assigned(value).map(|name| format!("a text that sets {name}"))
+}
+
+/// Trimmed `Secret`: what kind it is, never what is in it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Secret {
+    /// Metadata.
+    #[serde(deserialize_with = "null_as_default")]
+    pub metadata: Meta,
+    /// `kubernetes.io/service-account-token` and the like.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+}
+
+/// Trimmed `LimitRange`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct LimitRange {
+    /// Metadata.
+    #[serde(deserialize_with = "null_as_default")]
+    pub metadata: Meta,
+    /// Spec.
+    #[serde(deserialize_with = "null_as_default")]
+    pub spec: LimitRangeSpec,
+}
+
+/// Trimmed `LimitRange.spec`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct LimitRangeSpec {
+    /// One item for each type.
+    #[serde(deserialize_with = "null_as_default")]
+    pub limits: Vec<LimitRangeItem>,
+}
+
+/// Limits of one type.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct LimitRangeItem {
+    #[serde(rename = "type", deserialize_with = "null_as_default")]
+    pub kind: String,
+    /// Limits of containers that state none.
+    #[serde(deserialize_with = "null_as_default")]
+    pub default: std::collections::BTreeMap<String, Value>,
+    /// Requests of containers that state none.
+    #[serde(deserialize_with = "null_as_default")]
+    pub default_request: std::collections::BTreeMap<String, Value>,
+}

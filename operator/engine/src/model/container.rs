@@ -1,0 +1,184 @@
+//! Containers of a pod template.
+
+use std::collections::BTreeMap;
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::literal::Literal;
+use super::null_as_default;
+use super::security::{Capabilities, SecurityContext};
+use super::volume::VolumeMount;
+
+/// Trimmed container.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)] // Fields are Kubernetes' own and documented there.
+pub struct Container {
+    #[serde(deserialize_with = "null_as_default")]
+    pub name: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub image: String,
+    pub image_pull_policy: Option<String>,
+    #[serde(deserialize_with = "texts")]
+    pub command: Vec<String>,
+    #[serde(deserialize_with = "texts")]
+    pub args: Vec<String>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub env: Vec<EnvVar>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub env_from: Vec<EnvFrom>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub resources: Resources,
+    #[serde(deserialize_with = "null_as_default")]
+    pub ports: Vec<ContainerPort>,
+    pub security_context: Option<SecurityContext>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub volume_mounts: Vec<VolumeMount>,
+    pub readiness_probe: Option<Probe>,
+    pub liveness_probe: Option<Probe>,
+    pub startup_probe: Option<Probe>,
+    pub lifecycle: Option<Lifecycle>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub stdin: bool,
+    #[serde(deserialize_with = "null_as_default")]
+    pub tty: bool,
+    pub restart_policy: Option<String>,
+}
+
+impl Container {
+    /// The container's security context; an absent one reads as one with nothing set.
+    pub fn security(&self) -> &SecurityContext {
+        static NOTHING_SET: SecurityContext = SecurityContext::NOTHING_SET;
+        self.security_context.as_ref().unwrap_or(&NOTHING_SET)
+    }
+
+    /// `privileged: true`.
+    pub fn is_privileged(&self) -> bool {
+        self.security().privileged == Some(true)
+    }
+
+    /// `capabilities`, if there are any.
+    pub fn capabilities(&self) -> Option<&Capabilities> {
+        self.security().capabilities.as_ref()
+    }
+
+    /// `capabilities.add` as written; absent reads as empty.
+    pub fn added_capabilities(&self) -> &[String] {
+        self.capabilities().and_then(|c| c.add.as_deref()).unwrap_or_default()
+    }
+
+    /// `capabilities.drop` as written; absent reads as empty.
+    pub fn dropped_capabilities(&self) -> &[String] {
+        self.capabilities().and_then(|c| c.drop.as_deref()).unwrap_or_default()
+    }
+
+    /// Whether a Linux capability is added by name, with or without the prefix `CAP_`.
+    pub fn adds(&self, capability: &str) -> bool {
+        self.added_capabilities()
+            .iter()
+            .any(|added| added.trim_start_matches("CAP_").eq_ignore_ascii_case(capability))
+    }
+}
+
+/// One entry of `ports`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct ContainerPort {
+    pub name: Option<String>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub container_port: i32,
+    pub host_port: Option<i32>,
+    pub protocol: Option<String>,
+}
+
+/// Trimmed probe: what the start budget of a container is computed from. Seconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct Probe {
+    pub initial_delay_seconds: Option<i64>,
+    pub period_seconds: Option<i64>,
+    pub timeout_seconds: Option<i64>,
+    pub failure_threshold: Option<i64>,
+    pub success_threshold: Option<i64>,
+    pub http_get: Option<Host>,
+    pub tcp_socket: Option<Host>,
+}
+
+/// The `host` of a probe's or a handler's `httpGet` or `tcpSocket`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Host {
+    /// Absent or empty means the pod itself.
+    pub host: Option<String>,
+}
+
+/// `lifecycle`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct Lifecycle {
+    pub post_start: Option<Handler>,
+    pub pre_stop: Option<Handler>,
+}
+
+/// What a lifecycle handler calls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct Handler {
+    pub http_get: Option<Host>,
+    pub tcp_socket: Option<Host>,
+}
+
+/// `resources`; quantities as written.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)]
+pub struct Resources {
+    #[serde(deserialize_with = "null_as_default")]
+    pub requests: BTreeMap<String, Value>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub limits: BTreeMap<String, Value>,
+}
+
+/// One entry of `env`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct EnvVar {
+    #[serde(deserialize_with = "null_as_default")]
+    pub name: String,
+    /// What is known of a literal value.
+    pub value: Option<Literal>,
+    pub value_from: Option<EnvSource>,
+}
+
+/// `valueFrom`; only whether it reads a Secret.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct EnvSource {
+    pub secret_key_ref: Option<IgnoredAny>,
+}
+
+/// One entry of `envFrom`; only whether it reads a Secret.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[allow(missing_docs)]
+pub struct EnvFrom {
+    pub secret_ref: Option<IgnoredAny>,
+}
+
+/// A list of strings in which numbers and booleans, that a manifest forgot to quote, are read as text.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let all: Vec<Value> = null_as_default(deserializer)?;
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    Ok(all.into_iter().map(text).collect())
+}

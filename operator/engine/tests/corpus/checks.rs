@@ -1,0 +1,281 @@
+//! Checks that ask about less, more or something else than their topic says.
+
+use super::questions::Ask::{self, Another, Of};
+use super::questions::{part, text, whole};
+
+const HOST_PID: Ask = Of(&[part("POD-002", |e| e.pointer.ends_with("/hostPID"))]);
+const HOST_IPC: Ask = Of(&[part("POD-002", |e| e.pointer.ends_with("/hostIPC"))]);
+const HOST_PID_OR_IPC: Ask = Of(&[whole("POD-002")]);
+const HOST_NETWORK: Ask = Of(&[whole("POD-003")]);
+const NON_ROOT_FLAG: Ask = Of(&[part("POD-007", |e| e.pointer.ends_with("/runAsNonRoot"))]);
+const NON_ROOT_USER: Ask = Of(&[part("POD-007", |e| e.pointer.ends_with("/runAsUser"))]);
+const CAPABILITIES_STRICT: Ask = Of(&[whole("POD-011")]);
+const SECCOMP_STATED: Ask = Of(&[part("POD-013", |e| e.observed.is_some())]);
+const ONE_SITE: Ask = Another("the rule of one site");
+
+/// Which source, which check (a `*` at the end stands for any ending), what it asks.
+pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
+    // Pod Security Standards, check by check.
+    ("kubernetes-psa", "capabilities_restricted", CAPABILITIES_STRICT),
+    (
+        "kubernetes-psa",
+        "procmount_restricted",
+        Of(&[whole("POD-016").with(&[("inUserNamespace", "Refuse")])]),
+    ),
+    ("kubernetes-psa", "runasuser", NON_ROOT_USER),
+    ("kubernetes-psa", "seccompprofile_baseline", SECCOMP_STATED),
+    ("kyverno-policies", "disallow-capabilities-strict", CAPABILITIES_STRICT),
+    ("kyverno-policies", "require-run-as-nonroot", NON_ROOT_FLAG),
+    ("kyverno-policies", "require-run-as-non-root-user", NON_ROOT_USER),
+    ("kyverno-policies", "require-non-root-groups", Of(&[whole("POD-008")])),
+    ("kyverno-policies", "restrict-seccomp", SECCOMP_STATED),
+    // Namespaces of the node, one by one.
+    ("kubescape", "host-pid-privileges", HOST_PID),
+    ("kubescape", "host-ipc-privileges", HOST_IPC),
+    ("kubescape", "host-pid-ipc-privileges", HOST_PID_OR_IPC),
+    ("kubescape", "host-network-access", HOST_NETWORK),
+    ("gatekeeper", "pod-security-policy/host-namespaces", HOST_PID_OR_IPC),
+    ("trivy-checks", "KSV-0008*", HOST_IPC),
+    ("trivy-checks", "KSV-0009*", HOST_NETWORK),
+    ("trivy-checks", "KSV-0010*", HOST_PID),
+    ("checkov", "CKV_K8S_17 *", HOST_PID),
+    ("checkov", "CKV_K8S_18 *", HOST_IPC),
+    ("checkov", "CKV_K8S_19 *", HOST_NETWORK),
+    ("datree", "CONTAINERS_INCORRECT_HOSTIPC_VALUE_TRUE", HOST_IPC),
+    ("datree", "CONTAINERS_INCORRECT_HOSTNETWORK_VALUE_TRUE", HOST_NETWORK),
+    ("datree", "CONTAINERS_INCORRECT_HOSTPID_VALUE_TRUE", HOST_PID),
+    ("polaris", "hostPIDSet", HOST_PID),
+    ("polaris", "hostIPCSet", HOST_IPC),
+    ("polaris", "hostNetworkSet", HOST_NETWORK),
+    ("kubesec", "daemonset-host-network", HOST_NETWORK),
+    ("kubesec", "daemonset-host-pid", HOST_PID),
+    (
+        "kubesec",
+        "pod-hostUsers-set-to-false",
+        Another("whether the pod has users of its own"),
+    ),
+    // Labels of Pod Security Admission.
+    (
+        "kubescape",
+        "pod-security-admission-baseline-applied-*",
+        Of(&[whole("NS-001").with(&[
+            ("enforce", "Baseline"),
+            ("audit", "Privileged"),
+            ("warn", "Privileged"),
+            ("version", "v1.0"),
+        ])]),
+    ),
+    (
+        "kubescape",
+        "pod-security-admission-restricted-applied-*",
+        Of(&[whole("NS-001").with(&[
+            ("enforce", "Restricted"),
+            ("audit", "Privileged"),
+            ("warn", "Privileged"),
+            ("version", "v1.0"),
+        ])]),
+    ),
+    // Capabilities and other fields in part.
+    (
+        "kubescape",
+        "drop-capability-netraw",
+        Of(&[part("POD-011", |e| e.pointer.ends_with("/drop"))]),
+    ),
+    (
+        "kyverno-policies",
+        "restrict-adding-capabilities",
+        Of(&[part("POD-011", |e| e.pointer.ends_with("/add"))]),
+    ),
+    ("kubescape", "alert-rw-hostpath", Of(&[whole("POD-005")])),
+    (
+        "kyverno-policies",
+        "block-ephemeral-containers",
+        Of(&[part("POD-019", |e| {
+            e.pointer.contains("/ephemeralContainers/") && e.pointer.ends_with("/name")
+        })]),
+    ),
+    (
+        "gatekeeper",
+        "general/disallowinteractive",
+        Of(&[part("POD-019", |e| {
+            e.pointer.ends_with("/tty") || e.pointer.ends_with("/stdin")
+        })]),
+    ),
+    (
+        "kubescape",
+        "sudo-in-container-entrypoint",
+        Of(&[part("POD-019", |e| {
+            e.pointer.ends_with("/command") || e.pointer.ends_with("/args")
+        })]),
+    ),
+    ("kubescape", "rule-can-ssh-to-pod-v1", Of(&[whole("POD-019")])),
+    // Services and Ingresses.
+    (
+        "kyverno-policies",
+        "restrict-service-external-ips",
+        Of(&[whole("NET-006")]),
+    ),
+    ("gatekeeper", "general/externalip", Of(&[whole("NET-006")])),
+    ("kubescape", "exposed-sensitive-interfaces*", Of(&[whole("NET-009")])),
+    (
+        "kyverno-policies",
+        "disallow-localhost-services",
+        Of(&[part("NET-006", |e| e.pointer.ends_with("/externalName"))]),
+    ),
+    (
+        "datree",
+        "SERVICE_INCORRECT_TYPE_VALUE_NODEPORT",
+        Of(&[part("NET-007", |e| text(e) == "NodePort")]),
+    ),
+    (
+        "kyverno-policies",
+        "restrict-node-port",
+        Of(&[part("NET-007", |e| text(e) == "NodePort")]),
+    ),
+    (
+        "kube-score",
+        "Service Type",
+        Of(&[part("NET-007", |e| text(e) == "NodePort")]),
+    ),
+    (
+        "gatekeeper",
+        "general/block-loadbalancer-services",
+        Of(&[part("NET-007", |e| text(e) == "LoadBalancer")]),
+    ),
+    (
+        "kyverno-policies",
+        "restrict-loadbalancer",
+        Of(&[part("NET-007", |e| text(e) == "LoadBalancer")]),
+    ),
+    // Roles.
+    (
+        "datree",
+        "CONTAINERS_INCORRECT_RESOURCES_VERBS_VALUE",
+        Of(&[whole("RBAC-007")]),
+    ),
+    ("datree", "CIS_INVALID_VALUE_SYSTEM_MASTERS", Of(&[whole("RBAC-014")])),
+    ("kubescape", "rule-can-create-pv", Of(&[whole("RBAC-012")])),
+    (
+        "kubescape",
+        "rule-can-access-proxy-subresource",
+        Of(&[whole("RBAC-009")]),
+    ),
+    (
+        "kyverno-policies",
+        "restrict-clusterrole-nodesproxy",
+        Of(&[whole("RBAC-009")]),
+    ),
+    ("checkov", "CKV2_K8S_2 *", Of(&[whole("RBAC-007"), whole("RBAC-009")])),
+    (
+        "kyverno-policies",
+        "restrict-wildcard-resources",
+        Of(&[part("RBAC-002", |e| e.pointer.ends_with("/resources"))]),
+    ),
+    (
+        "kyverno-policies",
+        "restrict-wildcard-verbs",
+        Of(&[part("RBAC-002", |e| e.pointer.ends_with("/verbs"))]),
+    ),
+    ("checkov", "CKV2_K8S_4 *", Of(&[whole("RBAC-013")])),
+    ("checkov", "CKV_K8S_42 *", Of(&[whole("SA-003")])),
+    (
+        "gatekeeper",
+        "general/block-endpoint-edit-default-role",
+        Of(&[whole("RBAC-013")]),
+    ),
+    (
+        "gatekeeper",
+        "general/disallowanonymous",
+        Of(&[whole("RBAC-003"), whole("RBAC-004")]),
+    ),
+    (
+        "kubescape",
+        "ensure-default-service-accounts-has-only-default-roles",
+        Of(&[whole("SA-003")]),
+    ),
+    ("kubescape", "rule-can-delete-k8s-events*", Of(&[whole("RBAC-013")])),
+    ("kubescape", "rule-can-update-configmap*", Of(&[whole("RBAC-013")])),
+    ("kubescape", "rule-excessive-delete-rights*", Of(&[whole("RBAC-013")])),
+    (
+        "kubescape",
+        "rule-access-dashboard*",
+        Another("who is bound to the role of one dashboard"),
+    ),
+    (
+        "kyverno-policies",
+        "restrict-binding-system-groups",
+        Of(&[whole("RBAC-003"), whole("RBAC-004"), whole("RBAC-014")]),
+    ),
+    // Resources.
+    (
+        "kubescape",
+        "resource-policies",
+        Of(&[
+            part("RES-001", |e| e.pointer.contains("/limits/")),
+            part("RES-002", |e| e.pointer.contains("/limits/")),
+        ]),
+    ),
+    (
+        "kyverno-policies",
+        "require-pod-requests-limits",
+        Of(&[whole("RES-001"), part("RES-002", |e| e.pointer.contains("/requests/"))]),
+    ),
+    ("kubescape", "resources-cpu-limit-and-request", Of(&[whole("RES-002")])),
+    (
+        "kubescape",
+        "resources-memory-limit-and-request",
+        Of(&[whole("RES-001")]),
+    ),
+    ("kyverno-policies", "require-qos-*", ONE_SITE),
+    ("kyverno-policies", "forbid-cpu-limits", ONE_SITE),
+    ("datree", "EKS_INVALID_CPU_LIMIT", ONE_SITE),
+    // Secrets.
+    (
+        "kubescape",
+        "rule-credentials-in-env-var",
+        Of(&[whole("SEC-001"), part("SEC-004", |e| e.pointer.contains("/envFrom/"))]),
+    ),
+    ("detect-secrets", "*", Another("a text file, not a manifest")),
+    ("trivy-secret", "*", Another("a text file, not a manifest")),
+    // Service accounts.
+    ("kubescape", "automount-default-service-account", Of(&[whole("SA-002")])),
+    (
+        "datree",
+        "CIS_INVALID_VALUE_AUTOMOUNTSERVICEACCOUNTTOKEN",
+        Of(&[whole("SA-002")]),
+    ),
+    (
+        "kyverno-policies",
+        "restrict-sa-automount-sa-token",
+        Of(&[whole("SA-002")]),
+    ),
+    (
+        "kubescape",
+        "deprecated-service-account-field",
+        Of(&[part("SA-002", |e| e.pointer.ends_with("/serviceAccount"))]),
+    ),
+    (
+        "kubescape",
+        "non-existent-service-account",
+        Of(&[part("SA-002", |e| {
+            e.pointer.ends_with("/serviceAccountName") && e.observed.is_some()
+        })]),
+    ),
+    (
+        "kyverno-policies",
+        "check-serviceaccount-secrets",
+        Of(&[whole("SA-004")]),
+    ),
+    (
+        "kyverno-policies",
+        "deny-secret-service-account-token-type",
+        Of(&[whole("SA-004")]),
+    ),
+    ("kubesec", "*serviceaccount", Of(&[whole("SA-002")])),
+    // Network policies.
+    (
+        "network-config-analyzer",
+        "networkpolicy-is-valid",
+        Of(&[part("NET-004", |e| e.observed.is_none())]),
+    ),
+];
