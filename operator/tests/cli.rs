@@ -30,20 +30,36 @@ fn err(output: &Output) -> String {
 
 const BAD_POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n    image: x\n    securityContext: {privileged: true}\n";
 
-const GOOD_POD: &str = "apiVersion: v1
-kind: Pod
-metadata: {name: p}
+const GOOD_POD: &str = "apiVersion: apps/v1
+kind: Deployment
+metadata: {name: p, namespace: shop}
 spec:
-  automountServiceAccountToken: false
-  containers:
-  - name: c
-    image: x
-    securityContext:
-      allowPrivilegeEscalation: false
-      readOnlyRootFilesystem: true
-      runAsNonRoot: true
-      capabilities: {drop: [ALL]}
-      seccompProfile: {type: RuntimeDefault}
+  selector: {matchLabels: {app: p}}
+  template:
+    metadata: {labels: {app: p}}
+    spec:
+      serviceAccountName: p
+      automountServiceAccountToken: false
+      securityContext: {runAsGroup: 1000}
+      containers:
+      - name: c
+        image: registry.example.com/x:1.0@sha256:3f5a0c6d1b7e4c0a9d2f8b6e5c4a3d2f1e0b9c8d7a6f5e4d3c2b1a0f9e8d7c6b
+        resources:
+          requests: {cpu: 50m, memory: 64Mi, ephemeral-storage: 64Mi}
+          limits: {cpu: 100m, memory: 64Mi, ephemeral-storage: 64Mi}
+        securityContext:
+          allowPrivilegeEscalation: false
+          readOnlyRootFilesystem: true
+          runAsNonRoot: true
+          capabilities: {drop: [ALL]}
+          seccompProfile: {type: RuntimeDefault}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: p}}
+  policyTypes: [Ingress, Egress]
 ";
 
 /// A folder of this test, removed when it ends.

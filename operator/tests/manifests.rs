@@ -120,7 +120,10 @@ fn no_role_of_the_operator_is_wider_than_it_must_be() {
             let plural = resource.split(['.', '/', ' ']).next().unwrap();
             assert!(!["secrets", "nodes"].contains(&plural), "{file}: {resource}");
             if ["roles", "clusterroles", "rolebindings", "clusterrolebindings"].contains(&plural) {
-                assert!(verbs.is_subset(&self::verbs(&["get", "list", "watch"])), "{file}: {resource}");
+                assert!(
+                    verbs.is_subset(&self::verbs(&["get", "list", "watch"])),
+                    "{file}: {resource}"
+                );
             }
             assert!(
                 !resource.contains("/exec") && !resource.contains("/proxy"),

@@ -17,6 +17,7 @@ pub mod pod;
 pub mod res;
 pub mod sa;
 pub mod scope;
+pub mod sec;
 
 pub use control::{
     Check, Component, Control, ControlId, Docs, Framework, Mapping, Need, Parameter, Repair, RepairBy, Risk, Severity,
@@ -34,7 +35,19 @@ pub const CONTROLS: &[&Control] = &[
     &img::img_003::CONTROL,
     &img::img_006::CONTROL,
     &net::net_002::CONTROL,
+    &net::net_003::CONTROL,
+    &net::net_004::CONTROL,
+    &net::net_005::CONTROL,
+    &net::net_006::CONTROL,
+    &net::net_007::CONTROL,
+    &net::net_008::CONTROL,
+    &net::net_009::CONTROL,
+    &net::net_011::CONTROL,
+    &net::net_012::CONTROL,
     &ns::ns_001::CONTROL,
+    &ns::ns_002::CONTROL,
+    &ns::ns_003::CONTROL,
+    &ns::ns_004::CONTROL,
     &pod::pod_001::CONTROL,
     &pod::pod_002::CONTROL,
     &pod::pod_003::CONTROL,
@@ -60,6 +73,13 @@ pub const CONTROLS: &[&Control] = &[
     &res::res_004::CONTROL,
     &res::res_005::CONTROL,
     &sa::sa_001::CONTROL,
+    &sa::sa_002::CONTROL,
+    &sa::sa_004::CONTROL,
+    &sa::sa_005::CONTROL,
+    &sec::sec_001::CONTROL,
+    &sec::sec_002::CONTROL,
+    &sec::sec_003::CONTROL,
+    &sec::sec_004::CONTROL,
 ];
 
 /// The control with this id.

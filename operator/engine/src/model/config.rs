@@ -45,13 +45,10 @@ impl<'de> Deserialize<'de> for ConfigMap {
                 what,
             })
         });
-        let allow_snippets = view
-            .data
-            .get("allow-snippet-annotations")
-            .and_then(|value| match value {
-                Value::String(text) => text.parse().ok(),
-                other => other.as_bool(),
-            });
+        let allow_snippets = view.data.get("allow-snippet-annotations").map(|value| match value {
+            Value::String(text) => text.trim() != "false",
+            other => other.as_bool() != Some(false),
+        });
         Ok(Self {
             suspicious: suspicious.collect(),
             allow_snippets,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{LabelSelector, Meta, null_as_default};
+use super::{LabelSelector, Meta, null_as_default, one_or_many};
 
 /// Transport protocol of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -151,7 +151,7 @@ pub struct IngressRule {
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct IngressHttp {
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "one_or_many")]
     pub paths: Vec<IngressPath>,
 }
 
@@ -170,6 +170,14 @@ pub struct IngressPath {
 #[allow(missing_docs)]
 pub struct IngressBackend {
     pub service: Option<IngressServiceBackend>,
+    pub resource: Option<serde::de::IgnoredAny>,
+}
+
+impl IngressBackend {
+    /// Whether it is an object of another kind, such as a bucket.
+    pub const fn is_resource(&self) -> bool {
+        self.resource.is_some()
+    }
 }
 
 /// A Service as backend.

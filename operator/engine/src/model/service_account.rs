@@ -1,8 +1,9 @@
 //! Service accounts.
 
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 
-use super::Meta;
+use super::{Meta, null_as_default};
 
 /// Trimmed `ServiceAccount`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -12,4 +13,12 @@ pub struct ServiceAccount {
     pub metadata: Meta,
     /// Whether pods of this account get its token unless they say otherwise; absent means yes.
     pub automount_service_account_token: Option<bool>,
+    /// How many Secrets with tokens it names. Before Kubernetes 1.24 the control plane made one for each account.
+    #[serde(deserialize_with = "counted")]
+    pub secrets: usize,
+}
+
+fn counted<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let all: Vec<IgnoredAny> = null_as_default(deserializer)?;
+    Ok(all.len())
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::literal::{Exposed, exposed_in};
-use super::null_as_default;
+use super::{null_as_default, one_or_many};
 
 pub use super::container::*;
 pub use super::security::*;
@@ -110,7 +110,7 @@ struct TemplateView {
 #[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)] // Fields are Kubernetes' own and documented there.
 pub struct PodSpec {
-    #[serde(deserialize_with = "null_as_default")]
+    #[serde(deserialize_with = "one_or_many")]
     pub containers: Vec<Container>,
     #[serde(deserialize_with = "null_as_default")]
     pub init_containers: Vec<Container>,

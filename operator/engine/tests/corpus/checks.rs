@@ -1,6 +1,6 @@
 //! Checks that ask about less, more or something else than their topic says.
 
-use super::questions::Ask::{self, Another, Of};
+use super::questions::Ask::{self, Another, Of, Together};
 use super::questions::{part, text, whole};
 
 const HOST_PID: Ask = Of(&[part("POD-002", |e| e.pointer.ends_with("/hostPID"))]);
@@ -11,6 +11,9 @@ const NON_ROOT_FLAG: Ask = Of(&[part("POD-007", |e| e.pointer.ends_with("/runAsN
 const NON_ROOT_USER: Ask = Of(&[part("POD-007", |e| e.pointer.ends_with("/runAsUser"))]);
 const CAPABILITIES_STRICT: Ask = Of(&[whole("POD-011")]);
 const SECCOMP_STATED: Ask = Of(&[part("POD-013", |e| e.observed.is_some())]);
+const HARDENED: Ask = Together(&[whole("POD-013"), whole("POD-011")]);
+const INGRESS_HOST: Ask = Of(&[part("NET-012", |e| e.pointer.ends_with("/host"))]);
+const UNSELECTED: Ask = Of(&[part("NET-004", |e| e.pointer.ends_with("/metadata/labels"))]);
 const ONE_SITE: Ask = Another("the rule of one site");
 
 /// Which source, which check (a `*` at the end stands for any ending), what it asks.
@@ -238,11 +241,15 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
     ("detect-secrets", "*", Another("a text file, not a manifest")),
     ("trivy-secret", "*", Another("a text file, not a manifest")),
     // Service accounts.
-    ("kubescape", "automount-default-service-account", Of(&[whole("SA-002")])),
+    (
+        "kubescape",
+        "automount-default-service-account",
+        Of(&[part("SA-002", |e| e.expected.contains("shares"))]),
+    ),
     (
         "datree",
         "CIS_INVALID_VALUE_AUTOMOUNTSERVICEACCOUNTTOKEN",
-        Of(&[whole("SA-002")]),
+        Of(&[part("SA-002", |e| e.expected.contains("shares"))]),
     ),
     (
         "kyverno-policies",
@@ -272,7 +279,110 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
         Of(&[whole("SA-004")]),
     ),
     ("kubesec", "*serviceaccount", Of(&[whole("SA-002")])),
+    // Fields that are written or not.
+    (
+        "checkov",
+        "CKV_K8S_29 *",
+        Another("whether any security context is written, whatever it says"),
+    ),
+    (
+        "checkov",
+        "CKV_K8S_30 *",
+        Another("whether any security context is written, whatever it says"),
+    ),
+    (
+        "datree",
+        "CIS_MISSING_KEY_SECURITYCONTEXT",
+        Another("whether any security context is written, whatever it says"),
+    ),
+    ("kubescape", "linux-hardening", HARDENED),
+    ("polaris", "linuxHardening", HARDENED),
+    (
+        "polaris",
+        "webhook-default-danger-checks",
+        Of(&[
+            whole("POD-001"),
+            whole("POD-002"),
+            whole("POD-003"),
+            whole("POD-009"),
+            whole("POD-010"),
+        ]),
+    ),
+    (
+        "kyverno-policies",
+        "add-psa-namespace-reporting",
+        Of(&[whole("NS-004")]),
+    ),
+    (
+        "kyverno-policies",
+        "deny-privileged-profile",
+        Of(&[part("NS-001", |e| text(e) == "privileged")]),
+    ),
+    ("kubescape", "pod-security-admission-applied-*", Of(&[whole("NS-004")])),
+    ("trivy-checks", "KSV-0037*", Of(&[whole("NS-003")])),
+    // Ingresses.
+    (
+        "checkov",
+        "CKV_K8S_152 *",
+        Of(&[part("NET-011", |e| text(e).contains("lua"))]),
+    ),
+    (
+        "checkov",
+        "CKV_K8S_154 *",
+        Of(&[part("NET-011", |e| text(e).contains("alias"))]),
+    ),
+    (
+        "datree",
+        "INGRESS_INCORRECT_HOST_VALUE_PERMISSIVE",
+        Of(&[part("NET-012", |e| text(e) == "*" || text(e).is_empty())]),
+    ),
+    (
+        "kyverno-policies",
+        "restrict-ingress-defaultbackend",
+        Of(&[part("NET-012", |e| e.pointer.ends_with("/defaultBackend"))]),
+    ),
+    (
+        "kubescape",
+        "dangling-ingress-backend",
+        Of(&[part("NET-012", |e| e.pointer.contains("/backend"))]),
+    ),
+    (
+        "kube-score",
+        "Ingress targets Service",
+        Of(&[part("NET-012", |e| e.pointer.contains("/backend"))]),
+    ),
+    ("gatekeeper", "general/block-wildcard-ingress", INGRESS_HOST),
+    ("kyverno-policies", "restrict-ingress-wildcard", INGRESS_HOST),
     // Network policies.
+    (
+        "kyverno-policies",
+        "restrict-networkpolicy-empty-podselector",
+        Of(&[part("NET-004", |e| e.observed.is_none())]),
+    ),
+    (
+        "kubescape",
+        "dangling-networkpolicy",
+        Of(&[part("NET-004", |e| {
+            e.pointer == "/spec/podSelector" && e.observed.is_some()
+        })]),
+    ),
+    (
+        "kube-score",
+        "NetworkPolicy targets Pod",
+        Of(&[part("NET-004", |e| {
+            e.pointer == "/spec/podSelector" && e.observed.is_some()
+        })]),
+    ),
+    ("checkov", "CKV2_K8S_6 *", UNSELECTED),
+    ("kube-score", "Pod NetworkPolicy", UNSELECTED),
+    ("polaris", "missingNetworkPolicy", UNSELECTED),
+    ("kubescape", "ensure_network_policy_configured_in_labels", UNSELECTED),
+    (
+        "kubescape",
+        "ingress-and-egress-blocked",
+        Of(&[whole("NET-002"), whole("NET-003")]),
+    ),
+    ("kubescape", "internal-networking", Of(&[whole("NET-002")])),
     (
         "network-config-analyzer",
         "networkpolicy-is-valid",

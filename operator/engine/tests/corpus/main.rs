@@ -17,6 +17,7 @@ mod score;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use cases::{Case, Manifests};
@@ -36,10 +37,10 @@ fn verdicts_agree_with_those_of_other_projects() {
         match ask(&case.source, &case.check, &case.topic) {
             None => tally.leave_out(&case, "no control decides its topic"),
             Some(Ask::Another(why)) => tally.leave_out(&case, why),
-            Some(Ask::Of(aspects)) => match case.minors() {
+            Some(asked @ (Ask::Of(_) | Ask::Together(_))) => match case.minors() {
                 minors if minors.is_empty() => tally.leave_out(&case, "rules older than Kubernetes 1.33"),
                 minors => {
-                    let found = judge(&corpus, &case, aspects, &minors);
+                    let found = judge(&corpus, &case, asked, &minors);
                     tally.count(&case, &found);
                 }
             },
@@ -63,7 +64,7 @@ fn verdicts_agree_with_those_of_other_projects() {
 #[test]
 fn every_question_names_a_control() {
     let named = checks::CHECKS.iter().filter_map(|(_, check, ask)| match ask {
-        Ask::Of(aspects) => Some((*check, *aspects)),
+        Ask::Of(aspects) | Ask::Together(aspects) => Some((*check, *aspects)),
         Ask::Another(_) => None,
     });
     for (check, aspects) in named.chain(questions::TOPICS.iter().copied()) {
@@ -80,28 +81,51 @@ fn assert_floors(scores: &Scores) {
     assert!(scores.balanced() >= FLOOR, "{:.3}", scores.balanced());
 }
 
-/// What the aspects find, in any of the versions, with the objects that could not be read: the API server refuses them.
-fn judge(corpus: &std::path::Path, case: &Case, aspects: &[Aspect], minors: &[u32]) -> BTreeSet<String> {
+/// What the aspects find, in any of the versions. An object that cannot be decoded is found where the question is whether it is valid.
+fn judge(corpus: &Path, case: &Case, asked: Ask, minors: &[u32]) -> BTreeSet<String> {
     let Manifests { objects, broken } = cases::manifests(&corpus.join(&case.path));
     let mut found: BTreeSet<String> = BTreeSet::new();
-    if broken {
-        found.insert("cannot be read".to_owned());
-    }
     for minor in minors {
         let (world, refused) = support::readable_snapshot(&objects, *minor);
-        if refused {
-            found.insert("cannot be decoded".to_owned());
+        if case.check.ends_with("-is-valid") && (broken || refused) {
+            found.insert("cannot be read".to_owned());
         }
-        for aspect in aspects.iter().filter(|aspect| aspect.applies_to(case.level.as_deref())) {
-            found.extend(failures(&world, aspect, case));
+        let (Ask::Of(aspects) | Ask::Together(aspects)) = asked else {
+            continue;
+        };
+        let by_aspect = aspects
+            .iter()
+            .filter(|aspect| aspect.applies_to(case.level.as_deref()))
+            .map(|aspect| failures(&world, aspect, case));
+        match asked {
+            Ask::Together(_) => found.extend(
+                by_aspect
+                    .reduce(|all, more| containers(&all).intersection(&containers(&more)).cloned().collect())
+                    .unwrap_or_default(),
+            ),
+            _ => found.extend(by_aspect.flatten()),
         }
     }
     found
 }
 
-fn failures(world: &Arc<Snapshot>, aspect: &Aspect, case: &Case) -> Vec<String> {
+/// The containers that failures belong to, by their place.
+fn containers(failures: &BTreeSet<String>) -> BTreeSet<String> {
+    let container = |failure: &String| {
+        let at = failure.find("ontainers/")? + "ontainers/".len();
+        let end = failure[at..].find('/').map_or(failure.len(), |end| at + end);
+        let start = failure.find(' ')? + 1;
+        Some(failure[start..end].to_owned())
+    };
+    failures
+        .iter()
+        .map(|failure| container(failure).unwrap_or_else(|| failure.clone()))
+        .collect()
+}
+
+fn failures(world: &Arc<Snapshot>, aspect: &Aspect, case: &Case) -> BTreeSet<String> {
     let Some(control) = find(aspect.control) else {
-        return Vec::new();
+        return BTreeSet::new();
     };
     let parameters = aspect
         .parameters

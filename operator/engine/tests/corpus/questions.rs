@@ -31,6 +31,8 @@ impl Aspect {
 #[derive(Clone, Copy)]
 pub(crate) enum Ask {
     Of(&'static [Aspect]),
+    /// It fails where a container fails all of these.
+    Together(&'static [Aspect]),
     /// It asks something that no control decides: why.
     Another(&'static str),
 }
@@ -105,9 +107,9 @@ pub(crate) const POD_SECURITY_STANDARDS: &[Aspect] = &[
 /// What the checks of a topic ask, unless they are named.
 pub(crate) const TOPICS: &[(&str, &[Aspect])] = &[
     ("dangerous-component", &[whole("NET-009")]),
-    ("ingress", &[part("NET-008", |e| !e.pointer.contains("/tls"))]),
+    ("ingress", &[whole("NET-012")]),
     ("ingress-nginx-cve", &[whole("NET-011")]),
-    ("ingress-tls", &[part("NET-008", |e| e.pointer.contains("/tls"))]),
+    ("ingress-tls", &[whole("NET-008")]),
     ("service-exposure", &[whole("NET-007"), whole("NET-006")]),
     ("image-digest", &[whole("IMG-002")]),
     ("image-tag", &[part("IMG-001", |e| e.pointer.ends_with("/image"))]),

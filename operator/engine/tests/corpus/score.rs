@@ -30,12 +30,12 @@ pub(crate) struct Score {
 
 impl Score {
     fn add(&mut self, fails: bool, agrees: bool) {
-        let (all, agreed) = if fails {
+        let (cases, agreed) = if fails {
             (&mut self.fail, &mut self.agreed_fail)
         } else {
             (&mut self.pass, &mut self.agreed_pass)
         };
-        *all += 1;
+        *cases += 1;
         *agreed += u32::from(agrees);
     }
 
@@ -157,7 +157,9 @@ impl Tally {
     pub(crate) fn print(&self) {
         let mut disagreements = self.disagreements.clone();
         disagreements.sort();
-        disagreements.iter().for_each(|line| println!("{line}"));
+        for line in &disagreements {
+            println!("{line}");
+        }
         println!("\nnot compared:");
         for (why, topics) in &self.left_out {
             println!("  {why}: {topics:?}");
