@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use ironside_e2e::install::{OPERATOR_USER, SERVICE_ACCOUNT, SYSTEM_NAMESPACE, credential};
 use ironside_e2e::{controlplane, scenario};
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use kube::Api;
 use kube::api::{ListParams, PostParams};
 use serde_json::json;
@@ -36,7 +36,9 @@ async fn the_operators_account_may_do_in_a_tests_namespace_what_it_may_in_its_ow
             maps.get_opt("ironside-pause").await?.is_none(),
             "allowed, and not there"
         );
-        ensure!(maps.get_opt("another").await.is_err(), "another one is forbidden");
+        ensure!(maps.get_opt("another").await?.is_none(), "others may be read, too");
+        let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        ensure!(secrets.get_opt("another").await.is_err(), "no Secret may be read");
         Api::<Pod>::all(client).list(&ListParams::default().limit(1)).await?;
 
         let entries = test.cluster.audit()?.by(OPERATOR_USER)?;
