@@ -37,7 +37,10 @@ async fn promise_13_when_idle_only_the_lease_is_renewed() -> Result<()> {
         listed.sort();
         listed.dedup();
         // ConfigMaps are judged, and the pause switch is one that is watched by its name.
-        ensure!(listed.len() + 1 == count, "something was listed twice at start: {listed:?}");
+        ensure!(
+            listed.len() + 1 == count,
+            "something was listed twice at start: {listed:?}"
+        );
 
         let before = wait::until("start is over", async || {
             let before = operator.requests(test)?.len();
