@@ -42,6 +42,8 @@ pub struct Entry {
     pub response_status: Option<ResponseStatus>,
     /// When it came in, RFC 3339 with microseconds.
     pub request_received_timestamp: String,
+    /// When this stage was reached, in the same form: for `ResponseComplete`, when the answer was ready.
+    pub stage_timestamp: String,
     /// The body of a write, if the policy keeps it.
     pub request_object: Option<serde_json::Value>,
     /// The body of the answer, if the policy keeps it.

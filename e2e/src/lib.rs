@@ -6,6 +6,7 @@
 //! Knows Ironside only from outside: its custom resource types and its programs.
 
 pub mod audit;
+pub mod bench;
 pub mod binaries;
 pub mod cluster;
 pub mod controlplane;

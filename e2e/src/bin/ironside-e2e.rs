@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
+use ironside_e2e::bench;
 use ironside_e2e::binaries::Binaries;
 use ironside_e2e::cluster::{Cluster, Options};
 use ironside_e2e::controlplane::supervisor;
@@ -53,6 +54,11 @@ enum Verb {
         #[arg(long)]
         keep: bool,
     },
+    /// Measure Ironside on a control plane of its own, beside alternatives in the same run, and print the table. For release builds.
+    Bench,
+    /// Hold all Pods in a reflector until standard input ends. For the bench.
+    #[command(hide = true)]
+    HoldReflector { kubeconfig: PathBuf },
     /// Own a control plane and obey commands on standard input until it ends. For the test library.
     #[command(hide = true)]
     ControlPlane {
@@ -125,6 +131,8 @@ async fn run() -> Result<()> {
             .await
         }
         Verb::Demo { apps, keep } => demo::run(demo::Choices { apps, keep }).await,
+        Verb::Bench => bench::run().await,
+        Verb::HoldReflector { kubeconfig } => bench::hold_reflector(&kubeconfig).await,
         Verb::ControlPlane { options } => {
             let options = serde_json::from_str(&options).context("--options")?;
             let keep = std::env::var_os("IRONSIDE_E2E_KEEP").is_some_and(|value| !value.is_empty());
