@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Needed: Rust (rustup picks the version of rust-toolchain.toml) and
 # Go 1.26 or newer. The only network is the package registries.
 
-.PHONY: build demo lint static test test-versions
+.PHONY: bench build demo lint test test-versions
 
 # Ironside at work, on a real control plane with simulated nodes. KEEP=1 leaves it up; APPS=DIR takes your manifests instead of the shop.
 demo:
@@ -20,7 +20,6 @@ test:
 	  'build the programs'       'cargo build --workspace --bins' \
 	  'build the tests'          'cargo test --workspace --no-run' \
 	  'build the control plane'  '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e build' \
-	  'build the real node'      '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e build-node' \
 	  'run the tests'            '.ci/tests'
 
 # The end-to-end tests, or those whose name contains TESTS, on each Kubernetes version that is supported.
@@ -30,9 +29,12 @@ test-versions: build
 	@.ci/phases $(foreach version,$(VERSIONS), 'Kubernetes $(version)' \
 	  'IRONSIDE_E2E_EMULATED_VERSION=$(version) cargo test --workspace --test e2e -- $(TESTS)')
 
-# The programs as the container image has them, proven static. A release build: several minutes.
-static:
-	.ci/static
+# What Ironside costs and how fast it answers, beside alternatives measured in the same run: a table. No test, nothing fails by a time.
+bench:
+	@.ci/phases \
+	  'build the programs'       'cargo build --release --workspace --bins' \
+	  'build the control plane'  '$${CARGO_TARGET_DIR:-target}/release/ironside-e2e build' \
+	  'the bench'                '$${CARGO_TARGET_DIR:-target}/release/ironside-e2e bench'
 
 # What a change must also pass: the format and the lints.
 lint:

@@ -47,13 +47,21 @@ struct Taken {
 async fn take(world: &World<'_>, subject: &Subject) -> Result<Taken> {
     let mut scraper = subject.scraper().await?;
     let policy = format!("{NAMESPACE}/{POLICY}");
-    let result = |result: &'static str| [("policy", policy.clone()), ("control", CONTROL.to_owned()), ("result", result.to_owned())];
+    let result = |result: &'static str| {
+        [
+            ("policy", policy.clone()),
+            ("control", CONTROL.to_owned()),
+            ("result", result.to_owned()),
+        ]
+    };
     let counts = |metrics: &crate::operator::Metrics, wanted: &'static str| {
         let labels = result(wanted);
         let labels: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
         metrics.sum("ironside_findings", &labels) == Some(1.0)
     };
-    scraper.until("the drifter passes", |metrics| counts(metrics, "pass")).await?;
+    scraper
+        .until("the drifter passes", |metrics| counts(metrics, "pass"))
+        .await?;
     let mut deployments = Ear::<Deployment>::open(world.deployments(NAMESPACE));
     let remediations: Api<HardeningRemediation> = Api::namespaced(world.client.clone(), NAMESPACE);
     let mut remediations = Ear::open(remediations);

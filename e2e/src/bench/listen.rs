@@ -47,12 +47,7 @@ where
     }
 
     /// The first object from here on that fits.
-    pub(super) async fn first(
-        &mut self,
-        limit: Duration,
-        what: &str,
-        fits: impl Fn(&K) -> bool,
-    ) -> Result<Heard<K>> {
+    pub(super) async fn first(&mut self, limit: Duration, what: &str, fits: impl Fn(&K) -> bool) -> Result<Heard<K>> {
         let search = async {
             while let Some(heard) = self.heard.recv().await {
                 if fits(&heard.object) {

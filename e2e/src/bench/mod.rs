@@ -3,9 +3,9 @@
 //! Nothing here passes or fails by a time. A part that cannot be measured is named below the table, with the reason.
 
 mod drift;
+mod listen;
 mod reflector;
 mod repair;
-mod listen;
 mod rollback;
 mod start;
 mod statistics;

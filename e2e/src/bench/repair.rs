@@ -43,10 +43,16 @@ pub(super) async fn measure(world: &World<'_>) -> Result<Part> {
 
 async fn take(world: &World<'_>, subject: &Subject) -> Result<Part> {
     let mut scraper = subject.scraper().await?;
-    let judged = [("policy", super::world::POLICY), ("control", CONTROL), ("result", "pass")];
+    let judged = [
+        ("policy", super::world::POLICY),
+        ("control", CONTROL),
+        ("result", "pass"),
+    ];
     scraper
         .until("the policy is judged", |metrics| {
-            metrics.sum("ironside_findings", &judged).is_some_and(|count| count >= 40.0)
+            metrics
+                .sum("ironside_findings", &judged)
+                .is_some_and(|count| count >= 40.0)
         })
         .await?;
     drop(scraper);
@@ -77,7 +83,10 @@ async fn take(world: &World<'_>, subject: &Subject) -> Result<Part> {
             "of that, the drift's rollout and the repair's, 25 pods each, are the cluster's",
         ),
         Row::new(
-            format!("drift rolled out to repair accepted, {} repairs: p50 / p99", reactions.count()),
+            format!(
+                "drift rolled out to repair accepted, {} repairs: p50 / p99",
+                reactions.count()
+            ),
             reactions.both(),
             "p50 <= 50 ms",
             format!("the drift's own PATCH answered: {}", answers.both()),
@@ -98,14 +107,20 @@ async fn until_at_rest(world: &World<'_>) -> Result<usize> {
     wait::until_within(PATIENCE, "every drift was repaired", async || {
         let all = remediations.list(&ListParams::default()).await?.items;
         let kept = all.iter().filter(|r| {
-            let of_world = r.namespace().is_some_and(|n| n != "bench-drift" && n != "bench-rollback");
+            let of_world = r
+                .namespace()
+                .is_some_and(|n| n != "bench-drift" && n != "bench-rollback");
             let phase = r.status.as_ref().and_then(|s| s.phase);
             of_world && matches!(phase, Some(Phase::Probation | Phase::Succeeded))
         });
         let kept = kept.count();
         let phases: Vec<_> = all
             .iter()
-            .filter_map(|r| r.status.as_ref().map(|s| (s.phase, s.reason.as_str(), s.message.as_str())))
+            .filter_map(|r| {
+                r.status
+                    .as_ref()
+                    .map(|s| (s.phase, s.reason.as_str(), s.message.as_str()))
+            })
             .take(4)
             .collect();
         ensure!(kept >= DRIFTS, "{kept} are; some stand at {phases:?}");
@@ -115,7 +130,10 @@ async fn until_at_rest(world: &World<'_>) -> Result<usize> {
 }
 
 /// When each drift was rolled out, as far as it was heard of.
-fn rolled_out(heard: &[super::listen::Heard<Deployment>], drifted: &BTreeMap<Target, i64>) -> BTreeMap<Target, Timestamp> {
+fn rolled_out(
+    heard: &[super::listen::Heard<Deployment>],
+    drifted: &BTreeMap<Target, i64>,
+) -> BTreeMap<Target, Timestamp> {
     let mut ready = BTreeMap::new();
     for heard in heard {
         let deployment = &heard.object;

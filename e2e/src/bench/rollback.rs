@@ -28,7 +28,9 @@ pub(super) async fn measure(world: &World<'_>) -> Result<Part> {
     world.namespace(NAMESPACE).await?;
     for number in 0..WORKLOADS {
         // Its image runs as root: POD-007 breaks it before its container starts.
-        world.deploy(NAMESPACE, &Workload::named(&name(number)).sim("image-user", "root")).await?;
+        world
+            .deploy(NAMESPACE, &Workload::named(&name(number)).sim("image-user", "root"))
+            .await?;
     }
     world.until_rolled_out().await?;
     let subject = Subject::start(world, "rollback").await?;
@@ -36,7 +38,10 @@ pub(super) async fn measure(world: &World<'_>) -> Result<Part> {
     subject.stop().await?;
     let times = taken?;
     let rows = vec![Row::new(
-        format!("first bad pod status to rollback accepted, {} workloads: p50 / p99", times.count()),
+        format!(
+            "first bad pod status to rollback accepted, {} workloads: p50 / p99",
+            times.count()
+        ),
         times.both(),
         "<= 1 s / 2 s",
         "the Deployment controller says ProgressDeadlineExceeded after 600 s (its default) and undoes nothing",
@@ -64,10 +69,17 @@ async fn take(world: &World<'_>, subject: &Subject) -> Result<Times> {
         let all = remediations.list(&ListParams::default()).await?.items;
         let phases: Vec<_> = all
             .iter()
-            .filter_map(|r| r.status.as_ref().map(|s| (s.phase, s.reason.clone(), s.message.clone())))
+            .filter_map(|r| {
+                r.status
+                    .as_ref()
+                    .map(|s| (s.phase, s.reason.clone(), s.message.clone()))
+            })
             .collect();
         let back = phases.iter().filter(|(phase, ..)| {
-            matches!(phase, Some(Phase::RollingBack | Phase::RolledBack | Phase::RollbackFailed))
+            matches!(
+                phase,
+                Some(Phase::RollingBack | Phase::RolledBack | Phase::RollbackFailed)
+            )
         });
         ensure!(back.count() == WORKLOADS, "{phases:?}");
         Ok(())
@@ -87,10 +99,15 @@ async fn take(world: &World<'_>, subject: &Subject) -> Result<Times> {
         let seen = bad.get(&workload).with_context(|| format!("{workload} never broke"))?;
         let is_patch = |entry: &&Entry| {
             let object = entry.object_ref.as_ref();
-            let concerns = object.is_some_and(|o| o.resource == "deployments" && o.name == workload && o.namespace == NAMESPACE);
+            let concerns =
+                object.is_some_and(|o| o.resource == "deployments" && o.name == workload && o.namespace == NAMESPACE);
             concerns && entry.is_write() && entry.code() == 200
         };
-        let undone = entries.iter().filter(is_patch).nth(1).context("no second patch in the audit log")?;
+        let undone = entries
+            .iter()
+            .filter(is_patch)
+            .nth(1)
+            .context("no second patch in the audit log")?;
         let undone: Timestamp = undone.stage_timestamp.parse()?;
         let span = undone.duration_since(*seen);
         times.add(Duration::try_from(span).unwrap_or_default());
@@ -103,7 +120,10 @@ fn name(number: usize) -> String {
 }
 
 fn is_bad(pod: &Pod) -> bool {
-    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let statuses = pod
+        .status
+        .iter()
+        .flat_map(|status| status.container_statuses.iter().flatten());
     statuses
         .filter_map(|status| status.state.as_ref()?.waiting.as_ref()?.reason.as_deref())
         .any(|reason| reason == "CreateContainerConfigError")

@@ -83,7 +83,10 @@ async fn settled(world: &World<'_>) -> Result<Findings> {
     let enough = u64::try_from(DEPLOYMENTS)?;
     let began = Instant::now();
     while seen.values().sum::<u64>() < enough || since.elapsed() < STILL {
-        anyhow::ensure!(began.elapsed() < super::world::PATIENCE, "findings never settle: {seen:?}");
+        anyhow::ensure!(
+            began.elapsed() < super::world::PATIENCE,
+            "findings never settle: {seen:?}"
+        );
         let now = findings(&scraper.scrape().await?);
         if now != seen {
             (seen, since) = (now, Instant::now());

@@ -120,9 +120,7 @@ pub(super) struct Scraper {
 impl Scraper {
     /// One scrape.
     pub(super) async fn scrape(&mut self) -> Result<Metrics> {
-        let request = Request::get("/metrics")
-            .header("host", &self.host)
-            .body(Empty::new())?;
+        let request = Request::get("/metrics").header("host", &self.host).body(Empty::new())?;
         let answer = self.sender.send_request(request).await?;
         let body = answer.into_body().collect().await?.to_bytes();
         Metrics::parse(std::str::from_utf8(&body)?)

@@ -121,7 +121,10 @@ mod tests {
         table.part(
             "a",
             Ok(Part {
-                rows: vec![Row::new("a long name", "1 ms", "2 ms", "x"), Row::new("b", "10 ms", "", "y")],
+                rows: vec![
+                    Row::new("a long name", "1 ms", "2 ms", "x"),
+                    Row::new("b", "10 ms", "", "y"),
+                ],
                 note: "by hand",
             }),
         );
@@ -129,6 +132,9 @@ mod tests {
         let text = table.to_string();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[2].find('x'), lines[3].find('y'), "{text}");
-        assert!(text.contains("- by hand") && text.contains("- network: not there"), "{text}");
+        assert!(
+            text.contains("- by hand") && text.contains("- network: not there"),
+            "{text}"
+        );
     }
 }

@@ -63,7 +63,10 @@ impl<'a> World<'a> {
     /// Creates a Deployment.
     pub(super) async fn deploy(&self, namespace: &str, workload: &Workload) -> Result<()> {
         let object: Deployment = serde_json::from_value(workload.deployment())?;
-        let created = self.deployments(namespace).create(&PostParams::default(), &object).await;
+        let created = self
+            .deployments(namespace)
+            .create(&PostParams::default(), &object)
+            .await;
         created.map(drop).context("create a Deployment")
     }
 
@@ -114,7 +117,11 @@ impl<'a> World<'a> {
         let deployments: Api<Deployment> = Api::all(self.client.clone());
         wait::until_within(PATIENCE, "every Deployment is rolled out", async || {
             let all = deployments.list(&ListParams::default()).await?.items;
-            let waiting: Vec<String> = all.iter().filter(|d| !is_rolled_out(d)).map(ResourceExt::name_any).collect();
+            let waiting: Vec<String> = all
+                .iter()
+                .filter(|d| !is_rolled_out(d))
+                .map(ResourceExt::name_any)
+                .collect();
             ensure!(waiting.is_empty(), "{} are not: {waiting:?}", waiting.len());
             Ok(())
         })
