@@ -41,6 +41,18 @@ impl Workload {
         self
     }
 
+    /// One that may be restarted without a human: its image is named by digest, and it says when it is ready.
+    #[must_use]
+    pub fn steady(self) -> Self {
+        let digest = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
+        let image = format!("registry.example.com/{}@sha256:{digest}", self.name);
+        self.template(|template| {
+            let container = &mut template["spec"]["containers"][0];
+            container["image"] = json!(image);
+            container["readinessProbe"] = json!({ "tcpSocket": { "port": 8080 }, "periodSeconds": 1 });
+        })
+    }
+
     /// What its image needs or does, as in [`crate::nodes::stages`]: `sim("writes-rootfs", "true")`.
     #[must_use]
     pub fn sim(mut self, need: &str, value: &str) -> Self {

@@ -18,8 +18,6 @@ use crate::workloads::Workload;
 const NAMESPACE: &str = "bench-drift";
 const NAME: &str = "drifter";
 const CONTROL: &str = "POD-009";
-/// Changes; every other one opens what the next one closes.
-const CHANGES: usize = 60;
 const LIMIT: Duration = Duration::from_secs(20);
 
 pub(super) async fn measure(world: &World<'_>) -> Result<Part> {
@@ -32,6 +30,7 @@ pub(super) async fn measure(world: &World<'_>) -> Result<Part> {
     let subject = Subject::start(world, "drift").await?;
     let taken = take(world, &subject).await;
     subject.stop().await?;
+    world.no_policy(NAMESPACE).await?;
     taken.map(Taken::part)
 }
 
@@ -68,7 +67,7 @@ async fn take(world: &World<'_>, subject: &Subject) -> Result<Taken> {
     deployments.first(LIMIT, "the watch works", |_| true).await?;
 
     let mut taken = Taken::default();
-    for number in 0..CHANGES {
+    for number in 0..world.size.changes {
         let open = number % 2 == 0;
         remediations.all();
         let began = Instant::now();

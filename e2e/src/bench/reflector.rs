@@ -12,7 +12,7 @@ use kube::Api;
 use kube::runtime::{WatchStreamExt as _, reflector, watcher};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use super::subject::memory;
+use super::subject::{Memory, processor_time};
 use crate::binaries::workspace_program;
 use crate::controlplane;
 
@@ -21,8 +21,10 @@ pub(super) struct Cost {
     pub(super) pods: usize,
     /// From before the first request to a full store.
     pub(super) sync: Duration,
-    /// Resident memory in bytes once it is full.
-    pub(super) memory: u64,
+    /// Processor time until it is full.
+    pub(super) processor: Duration,
+    /// Resident memory once it is full.
+    pub(super) memory: Memory,
 }
 
 /// Starts the reflector's process, waits until its store is full, and reads its memory.
@@ -42,7 +44,8 @@ pub(super) async fn cost(kubeconfig: &Path) -> Result<Cost> {
     let cost = Cost {
         pods: pods.parse()?,
         sync: Duration::from_micros(micros.parse()?),
-        memory: memory(process)?,
+        processor: processor_time(process)?,
+        memory: Memory::of(process)?,
     };
     drop(child.stdin.take());
     child.wait().await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use ironside_crds::{HardeningRemediation, Phase};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -15,25 +15,26 @@ use super::listen::Ear;
 use super::statistics::{Times, seconds};
 use super::subject::Subject;
 use super::table::{Part, Row};
-use super::world::{PATIENCE, World, is_rolled_out, target};
+use super::world::{LABEL, PATIENCE, POLICY, World, is_rolled_out};
 use crate::audit::{Entry, tally};
 use crate::wait;
 
-const DRIFTS: usize = 30;
 const CONTROL: &str = "POD-009";
 
 type Target = (String, String);
 
 pub(super) async fn measure(world: &World<'_>) -> Result<Part> {
-    let verify = json!({ "soak": "1s", "minDeadline": "600s", "probation": "1s" });
-    let remediation = json!({
-        "namespaceSelector": {}, "autoApprove": "Medium", "settle": "0s", "maxConcurrent": 100,
-        "maxConcurrentPerNamespace": 20, "verify": verify, "stopAfter": { "rollbacks": 100, "within": "1h" },
-    });
     world.no_cluster_policy().await?;
     let subject = Subject::start(world, "repair").await?;
+    let verify = json!({ "soak": "1s", "minDeadline": "600s", "probation": "1s" });
+    let remediation = json!({
+        "namespaceSelector": { "matchLabels": { LABEL: "true" } }, "autoApprove": "Medium", "settle": "0s",
+        "maxConcurrent": 100, "maxConcurrentPerNamespace": 20, "verify": verify,
+        "stopAfter": { "rollbacks": 100, "within": "1h" },
+    });
     let spec = json!({
         "mode": "Enforce", "profile": { "name": "None" }, "controls": [{ "id": CONTROL }], "remediation": remediation,
+        "namespaceSelector": { "matchLabels": { LABEL: "true" } },
     });
     world.cluster_policy(spec).await?;
     let taken = take(world, &subject).await;
@@ -42,45 +43,47 @@ pub(super) async fn measure(world: &World<'_>) -> Result<Part> {
 }
 
 async fn take(world: &World<'_>, subject: &Subject) -> Result<Part> {
+    let drifts = world.size.drifts;
     let mut scraper = subject.scraper().await?;
-    let judged = [
-        ("policy", super::world::POLICY),
-        ("control", CONTROL),
-        ("result", "pass"),
-    ];
+    let judged = [("policy", POLICY), ("control", CONTROL), ("result", "pass")];
+    let all = f64::from(u32::try_from(world.size.deployments)?);
     scraper
         .until("the policy is judged", |metrics| {
-            metrics
-                .sum("ironside_findings", &judged)
-                .is_some_and(|count| count >= 40.0)
+            metrics.sum("ironside_findings", &judged) == Some(all)
         })
         .await?;
     drop(scraper);
-    let before = subject.requests(world)?.len();
+    let before = subject.until_quiet(world).await?;
     let mut deployments = Ear::<Deployment>::open(Api::all(world.client.clone()));
     let mut answers = Times::default();
     let mut drifted: BTreeMap<Target, i64> = BTreeMap::new();
     let began = Instant::now();
-    for number in 0..DRIFTS {
-        let (namespace, name) = target(number);
+    for number in 0..drifts {
+        let (namespace, name) = world.target(number);
         let asked = Instant::now();
         let generation = world.set_escalation(&namespace, &name, true).await?;
         answers.add(asked.elapsed());
         drifted.insert((namespace, name), generation);
     }
-    let repaired = until_at_rest(world).await;
+    let repaired = until_at_rest(world, &drifted).await;
     let took = began.elapsed();
+    let after = subject.until_quiet(world).await?;
 
     let ready = rolled_out(&deployments.all(), &drifted);
-    let entries = subject.requests(world)?.split_off(before);
+    let mut entries = subject.requests(world)?;
+    entries.truncate(after);
+    let entries = entries.split_off(before);
     let reactions = reactions(&entries, &ready);
     let repaired = repaired?;
     let rows = vec![
         Row::new(
-            format!("drifts repaired and verified, of {DRIFTS} at once"),
-            format!("{repaired} in {}", seconds(took)),
-            format!("{DRIFTS} of {DRIFTS}"),
-            "of that, the drift's rollout and the repair's, 25 pods each, are the cluster's",
+            format!("drifts repaired and verified, of {drifts} at once"),
+            format!("{repaired} of {drifts} in {}", seconds(took)),
+            format!("{drifts} of {drifts}"),
+            format!(
+                "of that the rollouts of the drift and of the repair, {} pods each, are the cluster's",
+                world.size.replicas
+            ),
         ),
         Row::new(
             format!(
@@ -91,39 +94,40 @@ async fn take(world: &World<'_>, subject: &Subject) -> Result<Part> {
             "p50 <= 50 ms",
             format!("the drift's own PATCH answered: {}", answers.both()),
         ),
-        requests(&entries)?,
+        requests(&entries, drifts)?,
     ];
     Ok(Part {
         rows,
         note: "Repairs: allowPrivilegeEscalation opened on 30 of the 40 Deployments at once; settle 0s, soak 1s, every risk up to Medium approved. A repair \
                waits for the end of the drift's own rollout, so its time counts from the moment at which a kube client's watch hears of that end, to the audit \
-               log's time of the answer to the PATCH; dry run and lock are in it. Requests: the operator's in the audit log, without its lease.",
+               log's time of the answer to the PATCH; dry run and lock are in it. Requests: the operator's in the audit log, from the first drift until it is \
+               quiet, without its lease.",
     })
 }
 
-/// Waits until all drifts have come to rest, and returns how many were kept.
-async fn until_at_rest(world: &World<'_>) -> Result<usize> {
+/// Waits until all drifts have come to rest, and returns how many were repaired and verified.
+async fn until_at_rest(world: &World<'_>, drifted: &BTreeMap<Target, i64>) -> Result<usize> {
     let remediations: Api<HardeningRemediation> = Api::all(world.client.clone());
     wait::until_within(PATIENCE, "every drift was repaired", async || {
         let all = remediations.list(&ListParams::default()).await?.items;
-        let kept = all.iter().filter(|r| {
-            let of_world = r
-                .namespace()
-                .is_some_and(|n| n != "bench-drift" && n != "bench-rollback");
-            let phase = r.status.as_ref().and_then(|s| s.phase);
-            of_world && matches!(phase, Some(Phase::Probation | Phase::Succeeded))
+        let of_drift = all.iter().filter(|r| {
+            let target = (r.namespace().unwrap_or_default(), r.spec.target.name.clone());
+            drifted.contains_key(&target)
         });
-        let kept = kept.count();
-        let phases: Vec<_> = all
+        let statuses: Vec<_> = of_drift.filter_map(|remediation| remediation.status.as_ref()).collect();
+        let kept = statuses
             .iter()
-            .filter_map(|r| {
-                r.status
-                    .as_ref()
-                    .map(|s| (s.phase, s.reason.as_str(), s.message.as_str()))
-            })
+            .filter(|status| status.phase == Some(Phase::Succeeded))
+            .count();
+        let others = statuses.iter().filter(|status| status.phase != Some(Phase::Succeeded));
+        let some = others
             .take(4)
-            .collect();
-        ensure!(kept >= DRIFTS, "{kept} are; some stand at {phases:?}");
+            .map(|status| (status.phase, &status.reason, &status.message));
+        ensure!(
+            kept >= drifted.len(),
+            "{kept} are; some stand at {:?}",
+            some.collect::<Vec<_>>()
+        );
         Ok(kept)
     })
     .await
@@ -161,21 +165,19 @@ fn reactions(entries: &[Entry], ready: &BTreeMap<Target, Timestamp>) -> Times {
     times
 }
 
-fn requests(entries: &[Entry]) -> Result<Row> {
+fn requests(entries: &[Entry], drifts: usize) -> Result<Row> {
     let own: Vec<&Entry> = entries.iter().filter(|entry| entry.resource() != "leases").collect();
-    let counts = tally(own.iter().copied());
     let reads = |verb: &str| own.iter().filter(|entry| entry.verb == verb).count();
-    let words: Vec<String> = counts
+    let words: Vec<String> = tally(own.iter().copied())
         .iter()
         .map(|((verb, resource), count)| format!("{count} {verb} {resource}"))
         .collect();
-    let number = u32::try_from(own.len())?;
-    let drifts = u32::try_from(DRIFTS).context("a small number")?;
+    let number = f64::from(u32::try_from(own.len())?);
     Ok(Row::new(
         "requests a repair, all phases",
         format!(
             "{:.1}; {} LIST, {} GET",
-            f64::from(number) / f64::from(drifts),
+            number / f64::from(u32::try_from(drifts)?),
             reads("list"),
             reads("get")
         ),

@@ -1,6 +1,8 @@
 //! The operator as the thing that is measured: one process, its processor time and memory, its metrics over one connection.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -8,6 +10,7 @@ use http::Request;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 
 use super::world::World;
 use crate::audit::Entry;
@@ -16,11 +19,17 @@ use crate::controlplane::ports;
 use crate::install::{self, Credential};
 use crate::operator::Metrics;
 use crate::tether::Tethered;
+use crate::wait;
 
 /// Longest wait for something that takes milliseconds.
 const PATIENCE: Duration = Duration::from_mins(2);
 /// A pause between two looks at a process that starts; well below what is measured.
 const PAUSE: Duration = Duration::from_millis(2);
+/// Without a request for so long it has nothing left to do.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// Subjects so far: each has files of its own.
+static NUMBER: AtomicUsize = AtomicUsize::new(1);
 
 /// The operator's process.
 pub(super) struct Subject {
@@ -29,6 +38,7 @@ pub(super) struct Subject {
     pub(super) began: Instant,
     address: String,
     credential: Credential,
+    log: PathBuf,
 }
 
 impl Subject {
@@ -36,6 +46,8 @@ impl Subject {
     pub(super) async fn start(world: &World<'_>, name: &str) -> Result<Self> {
         let folder = &world.cluster.description()?.logs;
         let account = (install::SYSTEM_NAMESPACE, install::SERVICE_ACCOUNT);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{number:02}-{name}");
         let kubeconfig = folder.join(format!("{name}.kubeconfig"));
         let credential = install::credential(world.cluster, &world.client, account, None, &kubeconfig).await?;
         let log: PathBuf = folder.join(format!("{name}.log"));
@@ -54,6 +66,7 @@ impl Subject {
             began,
             address,
             credential,
+            log,
         })
     }
 
@@ -78,21 +91,50 @@ impl Subject {
         }
     }
 
-    /// Its resident memory in bytes.
-    pub(super) fn memory(&self) -> Result<u64> {
-        memory(self.process.id())
+    /// Its resident memory.
+    pub(super) fn memory(&self) -> Result<Memory> {
+        Memory::of(self.process.id())
     }
 
-    /// The processor time that it has used, in all its threads.
+    /// The processor time that it has used, in all its threads, to a hundredth of a second.
     pub(super) fn processor_time(&self) -> Result<Duration> {
-        let path = format!("/proc/{}/stat", self.process.id());
-        let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-        // utime and stime are fields 14 and 15; the name in field 2 may hold spaces and ends with the last parenthesis.
-        let rest = text.rsplit_once(')').context("a process has a name")?.1;
-        let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
-        let ticks: u64 = ticks.sum::<Result<u64, _>>()?;
-        // USER_HZ is 100 on every Linux that Rust runs on.
-        Ok(Duration::from_millis(ticks * 10))
+        processor_time(self.process.id())
+    }
+
+    /// The processor time that the threads which live now have used, to the nanosecond.
+    pub(super) fn fine_processor_time(&self) -> Result<Duration> {
+        let mut total = Duration::ZERO;
+        for thread in std::fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+            let nanoseconds = text
+                .split_whitespace()
+                .next()
+                .context("the first number is time on a processor")?;
+            total += Duration::from_nanos(nanoseconds.parse()?);
+        }
+        Ok(total)
+    }
+
+    /// What it logged so far; lines that are no JSON are left out.
+    pub(super) fn log(&self) -> Result<Vec<Value>> {
+        let text = std::fs::read_to_string(&self.log).context("read the operator's log")?;
+        Ok(text
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
+    }
+
+    /// Waits until three seconds brought no request but the lease's, and returns how many requests there were until then.
+    pub(super) async fn until_quiet(&self, world: &World<'_>) -> Result<usize> {
+        wait::until_within(PATIENCE, "the operator is quiet", async || {
+            let before = self.requests(world)?.len();
+            tokio::time::sleep(QUIET).await;
+            let after = self.requests(world)?;
+            let busy = after.iter().skip(before).any(|entry| entry.resource() != "leases");
+            ensure!(!busy, "it still asks or writes");
+            Ok(after.len())
+        })
+        .await
     }
 
     /// What it has asked of the API server so far.
@@ -141,18 +183,50 @@ impl Scraper {
     }
 }
 
-/// The resident memory of a process in bytes.
-pub(super) fn memory(process: i32) -> Result<u64> {
-    let path = format!("/proc/{process}/status");
+/// The memory of a process in bytes: resident now, and at most so far.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Memory {
+    pub(super) now: u64,
+    pub(super) peak: u64,
+}
+
+impl Memory {
+    pub(super) fn of(process: i32) -> Result<Self> {
+        let path = format!("/proc/{process}/status");
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
+        let bytes = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let kibibytes = line.and_then(|line| line.split_whitespace().next());
+            let kibibytes: u64 = kibibytes.with_context(|| format!("no {name}"))?.parse()?;
+            anyhow::Ok(kibibytes * 1024)
+        };
+        Ok(Self {
+            now: bytes("VmRSS:")?,
+            peak: bytes("VmHWM:")?,
+        })
+    }
+}
+
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", mebibytes(self.now), mebibytes(self.peak))
+    }
+}
+
+/// The processor time of a process, user and system, in all its threads.
+pub(super) fn processor_time(process: i32) -> Result<Duration> {
+    let path = format!("/proc/{process}/stat");
     let text = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kibibytes = line.and_then(|line| line.split_whitespace().next());
-    let kibibytes: u64 = kibibytes.context("no VmRSS")?.parse()?;
-    Ok(kibibytes * 1024)
+    // utime and stime are fields 14 and 15; the name in field 2 may hold spaces and ends with the last parenthesis.
+    let rest = text.rsplit_once(')').context("a process has a name")?.1;
+    let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+    let ticks: u64 = ticks.sum::<Result<u64, _>>()?;
+    // USER_HZ is 100 on every Linux that Rust runs on.
+    Ok(Duration::from_millis(ticks * 10))
 }
 
 /// In MiB with one decimal.
-pub(super) fn mebibytes(bytes: u64) -> String {
+fn mebibytes(bytes: u64) -> String {
     let tenths = bytes * 10 / (1 << 20);
     format!("{}.{} MiB", tenths / 10, tenths % 10)
 }

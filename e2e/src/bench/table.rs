@@ -67,6 +67,33 @@ impl Table {
     }
 }
 
+impl Table {
+    /// # Errors
+    /// Something could not be measured.
+    pub(super) fn complete(&self) -> Result<()> {
+        anyhow::ensure!(self.missing.is_empty(), "not everything could be measured");
+        Ok(())
+    }
+}
+
+/// Rows that the bench of the engine printed.
+pub(super) fn read(text: &str) -> Result<Part> {
+    let rows = text.lines().filter(|line| !line.trim().is_empty()).map(|line| {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let [what, figure, goal, beside] = columns[..] else {
+            anyhow::bail!("four columns, not: {line}");
+        };
+        Ok(Row::new(what, figure, goal, beside))
+    });
+    let rows: Vec<Row> = rows.collect::<Result<_>>()?;
+    anyhow::ensure!(!rows.is_empty(), "the bench of the engine printed nothing");
+    Ok(Part {
+        rows,
+        note: "The engine alone: in a process without a cluster, 10,000 pods of 230 Deployments in 20 namespaces, all controls of profile NsaCisa, one \
+               thread. Instructions: callgrind, the difference of two runs, so that making the world is not in it.",
+    })
+}
+
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = Row::new("what", "measured", "goal", "beside it, in the same run");
@@ -114,6 +141,13 @@ fn load() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_others_are_read() {
+        let part = read("a\t1 ms\t<= 2 ms\tb\n").unwrap();
+        assert_eq!(part.rows.len(), 1);
+        assert!(read("a\tb\n").is_err() && read("\n").is_err());
+    }
 
     #[test]
     fn columns_are_aligned_and_failures_are_named() {

@@ -1,10 +1,11 @@
-//! The world that is measured: 1,000 pods as 40 Deployments of 25 in 20 namespaces.
+//! The world that is measured: 1,000 pods as 40 Deployments of 25 in 20 namespaces, and the same with ten times the pods.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
@@ -15,30 +16,94 @@ use crate::cluster::Cluster;
 use crate::wait;
 use crate::workloads::Workload;
 
-pub(super) const DEPLOYMENTS: usize = 40;
-pub(super) const REPLICAS: usize = 25;
-const NAMESPACES: usize = 20;
-/// A thousand simulated pods take ten seconds on an idle machine.
-pub(super) const PATIENCE: Duration = Duration::from_mins(5);
+/// How much is measured. What is asked of each part is the same; a quick run says that the bench works, not how fast the operator is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub(super) deployments: usize,
+    pub(super) replicas: usize,
+    pub(super) namespaces: usize,
+    /// Replicas of each Deployment in the large world.
+    pub(super) many_replicas: usize,
+    /// Starts that are timed.
+    pub(super) starts: usize,
+    /// How long idleness is watched.
+    pub(super) idle: Duration,
+    /// Changes of one Deployment; every other one opens what the next one closes.
+    pub(super) changes: usize,
+    /// Namespaces that are isolated; each loses its allow twice.
+    pub(super) isolated: usize,
+    /// Workloads that a repair breaks.
+    pub(super) broken: usize,
+    /// Drifts that are there at once.
+    pub(super) drifts: usize,
+    /// Edits of the policy in the large world.
+    pub(super) edits: usize,
+}
+
+impl Size {
+    /// The world of the table: 1,000 pods and 10,000 pods.
+    pub(super) const FULL: Self = Self {
+        deployments: 40,
+        replicas: 25,
+        namespaces: 20,
+        many_replicas: 250,
+        starts: 7,
+        idle: Duration::from_mins(1),
+        changes: 200,
+        isolated: 25,
+        broken: 20,
+        drifts: 30,
+        edits: 20,
+    };
+
+    /// Two minutes instead of ten.
+    pub(super) const QUICK: Self = Self {
+        deployments: 10,
+        replicas: 5,
+        namespaces: 5,
+        many_replicas: 25,
+        starts: 2,
+        idle: Duration::from_secs(20),
+        changes: 10,
+        isolated: 3,
+        broken: 3,
+        drifts: 5,
+        edits: 4,
+    };
+
+    /// Simulated nodes of 250 pods each that hold the large world, and the pods that rollouts add.
+    pub(super) fn nodes(self) -> usize {
+        (self.deployments * self.many_replicas).div_ceil(250) + 4
+    }
+}
+
+/// A thousand simulated pods take ten seconds on an idle machine, ten thousand two minutes.
+pub(super) const PATIENCE: Duration = Duration::from_mins(15);
 
 /// Name of the policies that the parts of the bench apply.
 pub(super) const POLICY: &str = "bench";
+
+/// Label of the world's own namespaces, so that a policy can select them and not those of other parts.
+pub(super) const LABEL: &str = "bench.ironside.dev/world";
 
 /// The world and the way to it.
 pub(super) struct World<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) client: Client,
+    pub(super) size: Size,
 }
 
 impl<'a> World<'a> {
     /// Creates everything and waits until every pod is available.
-    pub(super) async fn make(cluster: &'a Cluster) -> Result<Self> {
+    pub(super) async fn make(cluster: &'a Cluster, size: Size) -> Result<Self> {
         let client = cluster.client().await?;
-        let world = Self { cluster, client };
-        for number in 0..NAMESPACES {
-            world.namespace(&namespace(number)).await?;
+        let world = Self { cluster, client, size };
+        for number in 0..size.namespaces {
+            world
+                .namespace_with(&namespace(number), json!({ LABEL: "true" }))
+                .await?;
         }
-        let all = futures::stream::iter(0..DEPLOYMENTS);
+        let all = futures::stream::iter(0..size.deployments);
         all.map(|number| world.create(number))
             .buffer_unordered(8)
             .try_collect::<Vec<_>>()
@@ -49,7 +114,11 @@ impl<'a> World<'a> {
 
     /// Creates a namespace.
     pub(super) async fn namespace(&self, name: &str) -> Result<()> {
-        let object = serde_json::from_value(json!({ "metadata": { "name": name } }))?;
+        self.namespace_with(name, json!({})).await
+    }
+
+    async fn namespace_with(&self, name: &str, labels: Value) -> Result<()> {
+        let object = serde_json::from_value(json!({ "metadata": { "name": name, "labels": labels } }))?;
         let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
         let created = namespaces.create(&PostParams::default(), &object).await;
         created.map(drop).with_context(|| format!("create namespace {name}"))
@@ -105,11 +174,24 @@ impl<'a> World<'a> {
         applied.map(drop).context("apply the HardeningPolicy")
     }
 
+    /// Removes a namespace's policy.
+    pub(super) async fn no_policy(&self, namespace: &str) -> Result<()> {
+        let policies: Api<HardeningPolicy> = Api::namespaced(self.client.clone(), namespace);
+        let deleted = policies.delete(POLICY, &DeleteParams::default()).await;
+        deleted.map(drop).context("delete the HardeningPolicy")
+    }
+
     /// Removes the cluster's policy.
     pub(super) async fn no_cluster_policy(&self) -> Result<()> {
         let policies: Api<ClusterHardeningPolicy> = Api::all(self.client.clone());
         let deleted = policies.delete(POLICY, &DeleteParams::default()).await;
         deleted.map(drop).context("delete the ClusterHardeningPolicy")
+    }
+
+    /// How many pods there are.
+    pub(super) async fn pods(&self) -> Result<usize> {
+        let pods: Api<Pod> = Api::all(self.client.clone());
+        Ok(pods.list_metadata(&ListParams::default()).await?.items.len())
     }
 
     /// Waits until every Deployment of the cluster is rolled out.
@@ -128,23 +210,36 @@ impl<'a> World<'a> {
         .await
     }
 
+    /// Scales every Deployment of the world, and waits until all their pods are available.
+    pub(super) async fn scale(&self, replicas: usize) -> Result<()> {
+        for number in 0..self.size.deployments {
+            let (namespace, name) = self.target(number);
+            let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
+            self.deployments(&namespace)
+                .patch(&name, &PatchParams::default(), &patch)
+                .await?;
+        }
+        self.until_rolled_out().await
+    }
+
+    /// A Deployment of the world: its namespace and its name.
+    pub(super) fn target(&self, number: usize) -> (String, String) {
+        (namespace(number % self.size.namespaces), name(number))
+    }
+
     async fn create(&self, number: usize) -> Result<()> {
         let workload = Workload::named(&name(number))
-            .replicas(i32::try_from(REPLICAS)?)
+            .steady()
+            .replicas(i32::try_from(self.size.replicas)?)
             .security_context(json!({ "allowPrivilegeEscalation": false }));
         let mut object = workload.deployment();
         // Other work on the machine must not make a rollout of the world count as stuck.
         object["spec"]["progressDeadlineSeconds"] = json!(600);
         let object: Deployment = serde_json::from_value(object)?;
-        let deployments = self.deployments(&namespace(number % NAMESPACES));
+        let deployments = self.deployments(&self.target(number).0);
         let created = deployments.create(&PostParams::default(), &object).await;
         created.map(drop).context("create a Deployment of the world")
     }
-}
-
-/// A Deployment of the world: its namespace and its name.
-pub(super) fn target(number: usize) -> (String, String) {
-    (namespace(number % NAMESPACES), name(number))
 }
 
 /// Whether the newest template is on all replicas and all are available.

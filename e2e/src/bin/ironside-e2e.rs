@@ -55,7 +55,14 @@ enum Verb {
         keep: bool,
     },
     /// Measure Ironside on a control plane of its own, beside alternatives in the same run, and print the table. For release builds.
-    Bench,
+    Bench {
+        /// A small world and few repetitions: to see that everything can be measured.
+        #[arg(long)]
+        quick: bool,
+        /// A file of rows that another program measured, to be shown in the same table.
+        #[arg(long)]
+        rows: Option<PathBuf>,
+    },
     /// Hold all Pods in a reflector until standard input ends. For the bench.
     #[command(hide = true)]
     HoldReflector { kubeconfig: PathBuf },
@@ -131,7 +138,7 @@ async fn run() -> Result<()> {
             .await
         }
         Verb::Demo { apps, keep } => demo::run(demo::Choices { apps, keep }).await,
-        Verb::Bench => bench::run().await,
+        Verb::Bench { quick, rows } => bench::run(bench::Choices { quick, rows }).await,
         Verb::HoldReflector { kubeconfig } => bench::hold_reflector(&kubeconfig).await,
         Verb::ControlPlane { options } => {
             let options = serde_json::from_str(&options).context("--options")?;

@@ -41,12 +41,7 @@ pub(crate) fn policy(controls: &[&str]) -> Value {
 
 /// A workload that may be repaired without a human: its image is named by digest, and it says when it is ready.
 pub(crate) fn steady(name: &str) -> Workload {
-    Workload::named(name).template(|template| {
-        let container = &mut template["spec"]["containers"][0];
-        let digest = "5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03";
-        container["image"] = json!(format!("registry.example.com/{name}@sha256:{digest}"));
-        container["readinessProbe"] = json!({ "tcpSocket": { "port": 8080 }, "periodSeconds": 1 });
-    })
+    Workload::named(name).steady()
 }
 
 /// The remediation of the namespace's only target.
