@@ -25,13 +25,15 @@ pub(super) async fn measure(world: &World<'_>) -> Result<Part> {
     let closed = json!({ "allowPrivilegeEscalation": false });
     let drifter = Workload::named(NAME).replicas(0).security_context(closed);
     world.deploy(NAMESPACE, &drifter).await?;
-    let spec = json!({ "mode": "Preview", "profile": { "name": "None" }, "controls": [{ "id": CONTROL }] });
+    let spec =
+        json!({ "mode": "Preview", "profile": { "name": "None" }, "controls": [{ "id": CONTROL, "mode": "Preview" }] });
     world.policy(NAMESPACE, spec).await?;
     let subject = Subject::start(world, "drift").await?;
     let taken = take(world, &subject).await;
     subject.stop().await?;
+    let taken = taken?;
     world.no_policy(NAMESPACE).await?;
-    taken.map(Taken::part)
+    Ok(taken.part())
 }
 
 #[derive(Default)]
@@ -59,7 +61,7 @@ async fn take(world: &World<'_>, subject: &Subject) -> Result<Taken> {
         metrics.sum("ironside_findings", &labels) == Some(1.0)
     };
     scraper
-        .until("the drifter passes", |metrics| counts(metrics, "pass"))
+        .until("the drifter passes", |metrics| counts(metrics, "Pass"))
         .await?;
     let mut deployments = Ear::<Deployment>::open(world.deployments(NAMESPACE));
     let remediations: Api<HardeningRemediation> = Api::namespaced(world.client.clone(), NAMESPACE);
@@ -78,7 +80,7 @@ async fn take(world: &World<'_>, subject: &Subject) -> Result<Taken> {
             },
             scraper.until("the change is in the metrics", |metrics| counts(
                 metrics,
-                if open { "fail" } else { "pass" }
+                if open { "Fail" } else { "Pass" }
             )),
         );
         let (generation, answered) = (Some(generation.0?), generation.1);

@@ -24,7 +24,6 @@ const CONTROL: &str = "POD-009";
 type Target = (String, String);
 
 pub(super) async fn measure(world: &World<'_>) -> Result<Part> {
-    world.no_cluster_policy().await?;
     let subject = Subject::start(world, "repair").await?;
     let verify = json!({ "soak": "1s", "minDeadline": "600s", "probation": "1s" });
     let remediation = json!({
@@ -33,19 +32,21 @@ pub(super) async fn measure(world: &World<'_>) -> Result<Part> {
         "stopAfter": { "rollbacks": 100, "within": "1h" },
     });
     let spec = json!({
-        "mode": "Enforce", "profile": { "name": "None" }, "controls": [{ "id": CONTROL }], "remediation": remediation,
+        "mode": "Enforce", "profile": { "name": "None" }, "controls": [{ "id": CONTROL, "mode": "Enforce" }], "remediation": remediation,
         "namespaceSelector": { "matchLabels": { LABEL: "true" } },
     });
     world.cluster_policy(spec).await?;
     let taken = take(world, &subject).await;
     subject.stop().await?;
-    taken
+    let taken = taken?;
+    world.no_cluster_policy().await?;
+    Ok(taken)
 }
 
 async fn take(world: &World<'_>, subject: &Subject) -> Result<Part> {
     let drifts = world.size.drifts;
     let mut scraper = subject.scraper().await?;
-    let judged = [("policy", POLICY), ("control", CONTROL), ("result", "pass")];
+    let judged = [("policy", POLICY), ("control", CONTROL), ("result", "Pass")];
     let all = f64::from(u32::try_from(world.size.deployments)?);
     scraper
         .until("the policy is judged", |metrics| {

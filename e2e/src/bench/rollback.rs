@@ -37,8 +37,8 @@ pub(super) async fn measure(world: &World<'_>) -> Result<Part> {
     let subject = Subject::start(world, "rollback").await?;
     let taken = take(world, &subject).await;
     subject.stop().await?;
-    world.no_policy(NAMESPACE).await?;
     let (detected, undone) = taken?;
+    world.no_policy(NAMESPACE).await?;
     let rows = vec![
         Row::new(
             format!(
@@ -75,7 +75,7 @@ async fn take(world: &World<'_>, subject: &Subject) -> Result<(Times, Times)> {
         "stopAfter": { "rollbacks": 100, "within": "1h" },
     });
     let spec = json!({
-        "mode": "Enforce", "profile": { "name": "None" }, "controls": [{ "id": "POD-007" }], "remediation": remediation,
+        "mode": "Enforce", "profile": { "name": "None" }, "controls": [{ "id": "POD-007", "mode": "Enforce" }], "remediation": remediation,
     });
     world.policy(NAMESPACE, spec).await?;
     let remediations: Api<HardeningRemediation> = Api::namespaced(world.client.clone(), NAMESPACE);

@@ -41,9 +41,16 @@ pub(super) const LARGE: Goals = Goals {
 
 type Findings = BTreeMap<String, u64>;
 
-/// The rows of the world as it is; the policy `bench` is left in the cluster.
+/// The rows of the world as it is.
 pub(super) async fn measure(world: &World<'_>, goals: &Goals) -> Result<Part> {
     world.cluster_policy(json!({ "mode": "Audit" })).await?;
+    let measured = rows(world, goals).await;
+    // A team's policy is bounded by what a cluster's policy delegates: the other parts need theirs alone.
+    world.no_cluster_policy().await?;
+    measured
+}
+
+async fn rows(world: &World<'_>, goals: &Goals) -> Result<Part> {
     let expected = settled(world).await?;
     let mut starts = Starts::default();
     for _ in 1..world.size.starts {
@@ -253,6 +260,7 @@ async fn raw_lists(world: &World<'_>, paths: &BTreeSet<String>) -> Result<Times>
 /// Edits of the policy, each of which lets everything be judged again, until the metrics show it.
 pub(super) async fn edits(world: &World<'_>) -> Result<Part> {
     const CONTROL: &str = "POD-009";
+    world.cluster_policy(json!({ "mode": "Audit" })).await?;
     let subject = Subject::start(world, "edits").await?;
     let mut scraper = subject.scraper().await?;
     let of_control = [("policy", super::world::POLICY), ("control", CONTROL)];

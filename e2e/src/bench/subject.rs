@@ -163,6 +163,7 @@ impl Scraper {
     /// One scrape.
     pub(super) async fn scrape(&mut self) -> Result<Metrics> {
         let request = Request::get("/metrics").header("host", &self.host).body(Empty::new())?;
+        self.sender.ready().await?;
         let answer = self.sender.send_request(request).await?;
         let body = answer.into_body().collect().await?.to_bytes();
         Metrics::parse(std::str::from_utf8(&body)?)

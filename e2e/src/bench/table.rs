@@ -4,6 +4,8 @@ use std::fmt;
 
 use anyhow::Result;
 
+use crate::progress::say;
+
 /// One figure.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
@@ -62,7 +64,11 @@ impl Table {
                 self.rows.extend(part.rows);
                 self.notes.push(part.note);
             }
-            Err(error) => self.missing.push(format!("{name}: {error:#}")),
+            Err(error) => {
+                let missing = format!("{name}: {error:#}");
+                say(&missing);
+                self.missing.push(missing);
+            }
         }
     }
 }

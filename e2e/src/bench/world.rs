@@ -77,8 +77,8 @@ impl Size {
     }
 }
 
-/// A thousand simulated pods take ten seconds on an idle machine, ten thousand two minutes.
-pub(super) const PATIENCE: Duration = Duration::from_mins(15);
+/// Longest wait for what takes half a minute on an idle machine.
+pub(super) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Name of the policies that the parts of the bench apply.
 pub(super) const POLICY: &str = "bench";
@@ -197,7 +197,7 @@ impl<'a> World<'a> {
     /// Waits until every Deployment of the cluster is rolled out.
     pub(super) async fn until_rolled_out(&self) -> Result<()> {
         let deployments: Api<Deployment> = Api::all(self.client.clone());
-        wait::until_within(PATIENCE, "every Deployment is rolled out", async || {
+        wait::until_within(3 * PATIENCE, "every Deployment is rolled out", async || {
             let all = deployments.list(&ListParams::default()).await?.items;
             let waiting: Vec<String> = all
                 .iter()
