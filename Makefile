@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Needed: Rust (rustup picks the version of rust-toolchain.toml) and
 # Go 1.26 or newer. The only network is the package registries.
 
-.PHONY: bench build demo lint test test-versions
+.PHONY: bench build demo lint static test test-versions
 
 # Ironside at work, on a real control plane with simulated nodes. KEEP=1 leaves it up; APPS=DIR takes your manifests instead of the shop.
 demo:
@@ -20,6 +20,7 @@ test:
 	  'build the programs'       'cargo build --workspace --bins' \
 	  'build the tests'          'cargo test --workspace --no-run' \
 	  'build the control plane'  '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e build' \
+	  'build the real node'      '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e build-node' \
 	  'run the tests'            '.ci/tests'
 
 # The end-to-end tests, or those whose name contains TESTS, on each Kubernetes version that is supported.
@@ -28,6 +29,10 @@ VERSIONS ?= 1.34 1.35 1.36 1.37
 test-versions: build
 	@.ci/phases $(foreach version,$(VERSIONS), 'Kubernetes $(version)' \
 	  'IRONSIDE_E2E_EMULATED_VERSION=$(version) cargo test --workspace --test e2e -- $(TESTS)')
+
+# The programs as the container image has them, proven static. A release build: several minutes.
+static:
+	.ci/static
 
 # What Ironside costs and how fast it answers, beside alternatives measured in the same run: one table. Nothing passes or fails by a time.
 # Half an hour on two cores; QUICK=1 is a small world and few repetitions, to see that everything can be measured.
