@@ -129,8 +129,8 @@ async fn take(world: &World<'_>, subject: &Subject) -> Result<(Times, Times)> {
             .get(&workload)
             .with_context(|| format!("no record says that {workload} is put back"))?;
         detected.add(since(*record));
-        let accepted = entries.iter().filter(|entry| is_accepted_patch(entry, &workload));
-        let second = accepted.skip(1).next().context("no second patch in the audit log")?;
+        let mut accepted = entries.iter().filter(|entry| is_accepted_patch(entry, &workload));
+        let second = accepted.nth(1).context("no second patch in the audit log")?;
         undone.add(since(second.stage_timestamp.parse()?));
     }
     Ok((detected, undone))
