@@ -23,8 +23,9 @@ test:
 	  'build the real node'      '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e build-node' \
 	  'run the tests'            '.ci/tests'
 
-# The end-to-end tests, or those whose name contains TESTS, on each Kubernetes version that is supported.
-TESTS ?=
+# The core of the loop on each Kubernetes version that is supported: a repair that is verified, one that is rolled back, an approval, the isolation of a
+# namespace. TESTS takes other names or parts of names; TESTS= all tests.
+TESTS ?= promise_01_ promise_02_an_approval default_deny_with_inferred_allows
 VERSIONS ?= 1.34 1.35 1.36 1.37
 test-versions: build
 	@.ci/phases $(foreach version,$(VERSIONS), 'Kubernetes $(version)' \

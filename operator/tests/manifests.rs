@@ -102,7 +102,7 @@ fn in_its_own_namespace_it_needs_the_lease_and_the_pause_switch() {
     assert_eq!(own["configmaps ironside-pause"], verbs(&["get", "list", "watch"]));
     assert_eq!(
         own["leases.coordination.k8s.io"],
-        verbs(&["create", "get", "list", "update", "watch"])
+        verbs(&["create", "get", "update", "watch"])
     );
     assert_eq!(own.len(), 2);
 }
@@ -134,4 +134,84 @@ fn no_role_of_the_operator_is_wider_than_it_must_be() {
             }
         }
     }
+}
+
+/// Everything that the operator's account may change anywhere, by resource.
+fn changeable() -> BTreeSet<String> {
+    let files = [
+        "rbac/read.yaml",
+        "rbac/status.yaml",
+        "rbac/own_namespace.yaml",
+        "overlays/remediate/role.yaml",
+    ];
+    let reads = verbs(&["get", "list", "watch"]);
+    files
+        .iter()
+        .flat_map(|file| granted(file))
+        .filter(|(_, verbs)| !verbs.is_subset(&reads))
+        .map(|(resource, _)| resource)
+        .collect()
+}
+
+/// Whether some repair writes at or below a place of the pod template.
+fn writes(place: &str) -> bool {
+    CONTROLS
+        .iter()
+        .flat_map(|control| control.writes)
+        .any(|written| written.contains(place))
+}
+
+#[test]
+fn story_31_resources_and_replicas_are_never_written() {
+    assert!(
+        writes("allowPrivilegeEscalation"),
+        "the lists of what is written are read"
+    );
+    for place in ["resources", "replicas", "resizePolicy"] {
+        assert!(!writes(place), "a repair writes {place}");
+    }
+    assert!(
+        !changeable()
+            .iter()
+            .any(|resource| resource.ends_with("/scale") || resource.ends_with("/resize"))
+    );
+}
+
+#[test]
+fn story_33_user_namespaces_are_a_humans_choice() {
+    assert!(!writes("hostUsers"));
+}
+
+#[test]
+fn story_35_rights_and_credentials_are_reported_only() {
+    let changeable = changeable();
+    assert!(changeable.contains("deployments.apps"), "{changeable:?}");
+    for out_of_reach in [
+        "rbac.authorization.k8s.io",
+        "secrets",
+        "serviceaccounts",
+        "certificates.k8s.io",
+        "token",
+    ] {
+        assert!(
+            !changeable.iter().any(|resource| resource.contains(out_of_reach)),
+            "{changeable:?}"
+        );
+    }
+}
+
+#[test]
+fn story_36_what_fails_later_is_not_generated() {
+    for out_of_reach in ["namespaces", "limitranges", "resourcequotas", "serviceaccounts"] {
+        assert!(!changeable().contains(out_of_reach), "{out_of_reach} can be changed");
+    }
+}
+
+#[test]
+fn story_37_no_admission_policy_is_generated() {
+    assert!(
+        !changeable()
+            .iter()
+            .any(|resource| resource.contains("admissionregistration"))
+    );
 }

@@ -1,6 +1,7 @@
 //! The operator as a process: what it reports, how it stays truthful in outages, who leads, what it asks of the API server.
 
 mod declared;
+mod granted;
 mod idle;
 mod input;
 mod leadership;
