@@ -10,6 +10,7 @@ mod network;
 mod node;
 mod observability;
 mod operator;
+mod pod_security;
 mod promises;
 mod repair;
 mod reports;

@@ -43,13 +43,13 @@ type Failures = BTreeSet<(String, String)>;
 /// What the operator reports of a namespace.
 fn reported(report: &DynamicObject) -> Failures {
     let results = report.data["results"].as_array().into_iter().flatten();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let string = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     results
         .map(|result| {
             let object = &result["resources"][0];
             (
-                text(&result["policy"]),
-                format!("{} {}", text(&object["kind"]), text(&object["name"])),
+                string(&result["policy"]),
+                format!("{} {}", string(&object["kind"]), string(&object["name"])),
             )
         })
         .collect()
@@ -72,15 +72,15 @@ async fn scanned(test: &Scenario<'_>) -> Result<Failures> {
         .await?;
     let scan: Value =
         serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let string = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let results = scan["results"].as_array().context("results")?.iter();
     Ok(results
         .filter(|result| result["result"] == "Fail" && result.get("excepted").is_none())
         .map(|result| {
             let object = &result["object"];
             (
-                text(&result["control"]),
-                format!("{} {}", text(&object["kind"]), text(&object["name"])),
+                string(&result["control"]),
+                format!("{} {}", string(&object["kind"]), string(&object["name"])),
             )
         })
         .collect())
