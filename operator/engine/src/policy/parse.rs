@@ -112,14 +112,10 @@ fn ballots(
         });
     }
     let of_policy = Mode::from(spec.mode);
-    let none = Arc::new(Parameters::default());
     let of_labels = Arc::new(labels.map_or_else(Parameters::default, label_targets));
-    let of_spec = |control: &Control| {
-        Arc::clone(if control.id.as_str() == "NS-001" {
-            &of_labels
-        } else {
-            &none
-        })
+    let of_spec = |control: &Control| match control.id.as_str() {
+        "NS-001" => Arc::clone(&of_labels),
+        _ => Arc::new(profile::parameters(spec.profile.name, control)),
     };
     let mut ballots: BTreeMap<ControlId, Ballot> = CONTROLS
         .iter()

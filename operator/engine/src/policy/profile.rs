@@ -2,7 +2,7 @@
 
 use ironside_crds::ProfileName;
 
-use crate::controls::{Control, Framework};
+use crate::controls::{Control, Framework, Parameters};
 
 /// The newest version of the profiles.
 pub(super) const LATEST: u32 = 1;
@@ -21,6 +21,24 @@ pub(super) fn contains(profile: ProfileName, control: &Control) -> bool {
         ProfileName::Cis => maps(Framework::Cis),
         ProfileName::None => false,
     }
+}
+
+/// Where a profile asks a control for another thing than the control's own defaults do: the two Pod Security Standards share controls that they set differently.
+const SETTINGS: &[(ProfileName, &str, &str, &str)] = &[
+    (ProfileName::PssBaseline, "POD-013", "unset", "Allow"),
+    (ProfileName::PssRestricted, "POD-016", "inUserNamespace", "Refuse"),
+];
+
+/// What the profile sets of a control's parameters.
+pub(super) fn parameters(profile: ProfileName, control: &Control) -> Parameters {
+    let of_control =
+        |setting: &&(ProfileName, &str, &str, &str)| setting.0 == profile && setting.1 == control.id.as_str();
+    let settings = SETTINGS.iter().filter(of_control);
+    Parameters(
+        settings
+            .map(|(_, _, name, value)| ((*name).to_owned(), vec![(*value).to_owned()]))
+            .collect(),
+    )
 }
 
 /// The version of the profiles that has the control first.
@@ -51,6 +69,19 @@ mod tests {
     fn ids(profile: ProfileName) -> Vec<&'static str> {
         let controls = CONTROLS.iter().filter(|control| contains(profile, control));
         controls.map(|control| control.id.as_str()).collect()
+    }
+
+    #[test]
+    fn what_a_profile_sets_is_what_the_control_takes() {
+        for (profile, id, name, value) in SETTINGS {
+            let Some(control) = crate::controls::find(id) else {
+                panic!("{profile:?} sets a parameter of {id}, which there is not")
+            };
+            assert!(contains(*profile, control), "{profile:?} has no {id}");
+            let parameter = control.parameters.iter().find(|parameter| parameter.name == *name);
+            let parameter = parameter.unwrap_or_else(|| panic!("{id} has no parameter {name}"));
+            assert_eq!((parameter.accepts)(value), Ok(()), "{id} {name}");
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::controls::catalogue::{cis, kubescape, mitre, nsa, pss_baseline, pss_restricted, trivy};
 use crate::controls::{
-    Check, ContainerScope, Control, ControlId, Docs, Judgement, Repair, RepairBy, Risk, Severity, TemplateEdit,
-    TemplateScope, Threat, WorkloadScope,
+    Check, ContainerScope, Control, ControlId, Docs, Judgement, Parameter, Parameters, Repair, RepairBy, Risk,
+    Severity, TemplateEdit, TemplateScope, Threat, WorkloadScope,
 };
 use crate::model::template::Profile;
 use crate::plan::Held;
@@ -28,7 +28,7 @@ pub const CONTROL: Control = Control {
     docs: Docs {
         why: "Without a seccomp profile a process may make every system call. The runtime's default profile closes off several dozen that ordinary programs never make and that kernel exploits often need.",
         reads: "`securityContext.seccompProfile.type` of the pod, and of containers, init containers and ephemeral containers. The annotations of Kubernetes before 1.27 have no effect and are not read.",
-        allowed: "`RuntimeDefault` or `Localhost`, on the container, or on the pod where the container says nothing. `Unconfined` fails wherever it stands. Not applicable to Windows pods, nor to privileged containers that say nothing: those always run unconfined, which is POD-001.",
+        allowed: "`RuntimeDefault` or `Localhost`, on the container, or on the pod where the container says nothing. `Unconfined` fails wherever it stands. Saying nothing fails too, unless parameter `unset` allows it, as the profile PssBaseline does. Not applicable to Windows pods, nor to privileged containers that say nothing: those always run unconfined, which is POD-001.",
         repair: "Sets `RuntimeDefault` on declared containers, never on the pod, so that injected containers keep what they have. Medium where a container says `Unconfined`; held where the pod does.",
         breaks: "Debuggers, nested containers, and the rare program that uses io_uring, keyctl or userfaultfd.",
         sources: &[
@@ -38,6 +38,15 @@ pub const CONTROL: Control = Control {
             "Kubernetes documentation, Restrict a Container's Syscalls with seccomp",
         ],
     },
+    parameters: &[Parameter {
+        name: "unset",
+        help: "`Refuse` asks for a profile, as the restricted standard does; `Allow` only forbids `Unconfined`, as the baseline one does.",
+        default: &["Refuse"],
+        accepts: |value| match value {
+            "Allow" | "Refuse" => Ok(()),
+            _ => Err(format!("`{value}` is not known; write Allow or Refuse")),
+        },
+    }],
     check: Check::Template(check),
     repair: Some(Repair {
         risk: Risk::Low,
@@ -61,10 +70,12 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
             EXPECTED,
         );
     }
+    let unset_passes = unset_passes(at.parameters);
     for at in at.containers() {
         judgement.enter(at.pointer(), Some(&at.container.name));
         match (own_profile(&at), effective_profile(&at)) {
             (_, Some(profile)) if confines(profile) => judgement.pass(),
+            (None, None) if unset_passes => judgement.pass(),
             (None, _) if at.container.is_privileged() => {
                 judgement.not_applicable("privileged containers always run unconfined (POD-001)");
             }
@@ -73,15 +84,17 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
     }
 }
 
-fn repair(at: &WorkloadScope<'_>, edit: &mut TemplateEdit<'_>) -> Result<(), Held> {
-    if pod_profile(&at.template()).is_some_and(|profile| !confines(profile)) {
+fn repair(scope: &WorkloadScope<'_>, edit: &mut TemplateEdit<'_>) -> Result<(), Held> {
+    if pod_profile(&scope.template()).is_some_and(|profile| !confines(profile)) {
         return Err(Held::WouldBreak {
             evidence: "the pod asks for Unconfined, for injected containers too: change it in its source".to_owned(),
         });
     }
-    for at in at.template().declared_containers() {
+    for at in scope.template().declared_containers() {
         match own_profile(&at) {
-            None if effective_profile(&at).is_some() || at.container.is_privileged() => {}
+            None if effective_profile(&at).is_some()
+                || at.container.is_privileged()
+                || unset_passes(scope.parameters) => {}
             None => edit.set(&at, TYPE, "RuntimeDefault"),
             Some(profile) if confines(profile) => {}
             Some(profile) => {
@@ -92,6 +105,13 @@ fn repair(at: &WorkloadScope<'_>, edit: &mut TemplateEdit<'_>) -> Result<(), Hel
         }
     }
     Ok(())
+}
+
+fn unset_passes(parameters: &Parameters) -> bool {
+    parameters
+        .values("unset", &["Refuse"])
+        .iter()
+        .all(|value| *value == "Allow")
 }
 
 fn confines(profile: &Profile) -> bool {
