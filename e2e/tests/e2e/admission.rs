@@ -66,6 +66,7 @@ async fn bind(kubectl: &Kubectl, namespace: &str, role: &str, user: &str) -> Res
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines)] // every attempt on one install
 async fn only_approvers_decide_and_only_in_their_own_name() -> Result<()> {
     scenario(async |at: &Scenario<'_>| {
         at.operator_namespace().await?;

@@ -30,8 +30,8 @@ struct Person<'a> {
 impl<'a> Person<'a> {
     /// Somebody who may approve in the test's namespace, and no more.
     async fn approver(test: &'a Scenario<'a>, name: &str) -> Result<Self> {
-        let text = std::fs::read_to_string(test.cluster.kubeconfig())?;
-        let mut config: Value = serde_saphyr::from_str(&text).context("a kubeconfig")?;
+        let written = std::fs::read_to_string(test.cluster.kubeconfig())?;
+        let mut config: Value = serde_saphyr::from_str(&written).context("a kubeconfig")?;
         config["users"][0]["user"]["as"] = json!(name);
         let kubeconfig = test.folder().join(format!("{name}.kubeconfig"));
         std::fs::write(&kubeconfig, config.to_string())?;

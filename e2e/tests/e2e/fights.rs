@@ -221,8 +221,8 @@ async fn story_02_what_is_applied_without_force_is_proposed_only() -> Result<()>
         until_rolled_out(&test.client, &test.namespace, "web").await?;
         let operator = operator(test).await?;
         test.apply(&[patient(&["POD-009", "POD-013"])]).await?;
-        let held = until_it_stands(test, Phase::Held, "OwnedBy").await?;
-        ensure!(message(&held).contains("Helm"), "{}", message(&held));
+        let standing = until_it_stands(test, Phase::Held, "OwnedBy").await?;
+        ensure!(message(&standing).contains("Helm"), "{}", message(&standing));
         no_more_patches(&operator, test, 0).await?;
         helm.syncs(&open_again(&manifest))
             .await
