@@ -13,6 +13,7 @@ pub mod model;
 pub mod network;
 pub mod plan;
 pub mod policy;
+pub mod rbac;
 pub mod remediate;
 #[cfg(test)]
 mod testing;

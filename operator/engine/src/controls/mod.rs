@@ -14,6 +14,7 @@ pub mod net;
 pub mod ns;
 pub mod page;
 pub mod pod;
+pub mod rbac;
 pub mod res;
 pub mod sa;
 pub mod scope;
@@ -67,6 +68,21 @@ pub const CONTROLS: &[&Control] = &[
     &pod::pod_017::CONTROL,
     &pod::pod_018::CONTROL,
     &pod::pod_019::CONTROL,
+    &rbac::rbac_001::CONTROL,
+    &rbac::rbac_002::CONTROL,
+    &rbac::rbac_003::CONTROL,
+    &rbac::rbac_004::CONTROL,
+    &rbac::rbac_005::CONTROL,
+    &rbac::rbac_006::CONTROL,
+    &rbac::rbac_007::CONTROL,
+    &rbac::rbac_008::CONTROL,
+    &rbac::rbac_009::CONTROL,
+    &rbac::rbac_010::CONTROL,
+    &rbac::rbac_011::CONTROL,
+    &rbac::rbac_012::CONTROL,
+    &rbac::rbac_013::CONTROL,
+    &rbac::rbac_014::CONTROL,
+    &rbac::rbac_015::CONTROL,
     &res::res_001::CONTROL,
     &res::res_002::CONTROL,
     &res::res_003::CONTROL,
@@ -74,6 +90,7 @@ pub const CONTROLS: &[&Control] = &[
     &res::res_005::CONTROL,
     &sa::sa_001::CONTROL,
     &sa::sa_002::CONTROL,
+    &sa::sa_003::CONTROL,
     &sa::sa_004::CONTROL,
     &sa::sa_005::CONTROL,
     &sec::sec_001::CONTROL,

@@ -34,7 +34,7 @@ impl<'a> Image<'a> {
             registry,
             repository,
             tag,
-            digest: digest.filter(|digest| digest.contains(':')),
+            digest: digest.filter(|digest| is_digest(digest)),
         }
     }
 
@@ -42,6 +42,20 @@ impl<'a> Image<'a> {
     pub fn floats(&self) -> bool {
         self.digest.is_none() && self.tag.is_none_or(|tag| tag.is_empty() || tag == "latest")
     }
+}
+
+/// Whether a digest is one: an algorithm and as many lower-case hexadecimal digits as it gives (OCI image specification, descriptors).
+fn is_digest(text: &str) -> bool {
+    let Some((algorithm, digits)) = text.split_once(':') else {
+        return false;
+    };
+    let length = match algorithm {
+        "sha256" | "blake3" => digits.len() == 64,
+        "sha384" => digits.len() == 96,
+        "sha512" => digits.len() == 128,
+        _ => digits.len() >= 32,
+    };
+    length && digits.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
 }
 
 #[cfg(test)]
@@ -57,11 +71,15 @@ mod tests {
         assert_eq!(parts("nginx"), ("docker.io", "nginx", None, None));
         assert_eq!(parts("shop/web:1.2"), ("docker.io", "shop/web", Some("1.2"), None));
         assert_eq!(parts("localhost:5000/web"), ("localhost:5000", "web", None, None));
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        let pinned = format!("registry.example.com/shop/web:1.2@{digest}");
+        assert_eq!(Image::parse(&pinned).digest, Some(digest.as_str()));
         assert_eq!(
-            parts("registry.example.com/shop/web:1.2@sha256:ab"),
-            ("registry.example.com", "shop/web", Some("1.2"), Some("sha256:ab"))
+            parts("web:1.2@sha256:ab"),
+            ("docker.io", "web", Some("1.2"), None),
+            "too short"
         );
         assert!(Image::parse("registry.example.com:5000/shop/web").floats());
-        assert!(!Image::parse("web@sha256:ab").floats());
+        assert!(!Image::parse(&pinned).floats());
     }
 }

@@ -277,7 +277,14 @@ impl Kind {
     /// The kind that a manifest's `apiVersion` and `kind` name.
     pub fn from_manifest(api_version: &str, kind: &str) -> Option<Self> {
         let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        Self::from_group_kind(group, kind)
+        let known = Self::from_group_kind(group, kind);
+        // Manifests of old: `extensions` held what moved to other groups, and some forget the group.
+        let moved = || {
+            Self::ALL
+                .into_iter()
+                .find(|known| known.name() == kind && !known.group().is_empty())
+        };
+        known.or_else(|| matches!(group, "" | "extensions").then(moved).flatten())
     }
 }
 

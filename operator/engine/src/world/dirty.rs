@@ -50,6 +50,7 @@ impl World {
             self.dirty.insert(reference.clone());
         }
         match reference.kind {
+            Kind::Role | Kind::ClusterRole | Kind::RoleBinding | Kind::ClusterRoleBinding => self.rights_changed = true,
             Kind::ServiceAccount => self.mark_account(reference),
             Kind::PodDisruptionBudget => {
                 let shard = self.current.shard(&reference.namespace);

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! What makes what dirty (`dirty.rs`): a pod, ReplicaSet or Job its topmost workload; a ServiceAccount the workloads that run as it; a disruption budget
-//! the workloads that it selects; a Service, Ingress, NetworkPolicy or quota its Namespace; a Namespace everything in it; something that makes the API
+//! the workloads that it selects; a Service, Ingress, NetworkPolicy or quota its Namespace; a role or
+//! binding everything, because chains of rights lead anywhere; a Namespace everything in it; something that makes the API
 //! server call Services the Namespaces of those Services. A new version that says nothing new makes nothing dirty.
 
 mod backends;
@@ -42,6 +43,8 @@ pub struct World {
     /// What each webhook configuration, APIService and CRD makes the API server call; empty lists are not kept.
     callers: BTreeMap<ObjectRef, Vec<ApiServerBackend>>,
     dirty: BTreeSet<ObjectRef>,
+    /// Whether a role or a binding changed: what any account may become can rest on it.
+    rights_changed: bool,
 }
 
 impl World {
@@ -79,6 +82,9 @@ impl World {
     /// The present state, and every object that must be judged again since the last call: topmost workloads, bare pods and Namespaces, among them ones that
     /// are gone.
     pub fn drain(&mut self) -> (Arc<Snapshot>, BTreeSet<ObjectRef>) {
+        if std::mem::take(&mut self.rights_changed) {
+            self.mark_scope(None);
+        }
         (Arc::clone(&self.current), std::mem::take(&mut self.dirty))
     }
 

@@ -1,7 +1,7 @@
 //! Checks that ask about less, more or something else than their topic says.
 
 use super::questions::Ask::{self, Another, Of, Together};
-use super::questions::{part, text, whole};
+use super::questions::{lists, part, text, whole};
 
 const HOST_PID: Ask = Of(&[part("POD-002", |e| e.pointer.ends_with("/hostPID"))]);
 const HOST_IPC: Ask = Of(&[part("POD-002", |e| e.pointer.ends_with("/hostIPC"))]);
@@ -18,6 +18,8 @@ const ONE_SITE: Ask = Another("the rule of one site");
 
 /// Which source, which check (a `*` at the end stands for any ending), what it asks.
 pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
+    ("kubesec", "dep-podseccon-run-as-non-root", Of(&[whole("POD-007")])),
+    ("kubesec", "dep-seccon-run-as-non-root", Of(&[whole("POD-007")])),
     // Pod Security Standards, check by check.
     ("kubernetes-psa", "capabilities_restricted", CAPABILITIES_STRICT),
     (
@@ -79,17 +81,6 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
         ])]),
     ),
     // Capabilities and other fields in part.
-    (
-        "kubescape",
-        "drop-capability-netraw",
-        Of(&[part("POD-011", |e| e.pointer.ends_with("/drop"))]),
-    ),
-    (
-        "kyverno-policies",
-        "restrict-adding-capabilities",
-        Of(&[part("POD-011", |e| e.pointer.ends_with("/add"))]),
-    ),
-    ("kubescape", "alert-rw-hostpath", Of(&[whole("POD-005")])),
     (
         "kyverno-policies",
         "block-ephemeral-containers",
@@ -223,12 +214,6 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
         "require-pod-requests-limits",
         Of(&[whole("RES-001"), part("RES-002", |e| e.pointer.contains("/requests/"))]),
     ),
-    ("kubescape", "resources-cpu-limit-and-request", Of(&[whole("RES-002")])),
-    (
-        "kubescape",
-        "resources-memory-limit-and-request",
-        Of(&[whole("RES-001")]),
-    ),
     ("kyverno-policies", "require-qos-*", ONE_SITE),
     ("kyverno-policies", "forbid-cpu-limits", ONE_SITE),
     ("datree", "EKS_INVALID_CPU_LIMIT", ONE_SITE),
@@ -260,13 +245,6 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
         "kubescape",
         "deprecated-service-account-field",
         Of(&[part("SA-002", |e| e.pointer.ends_with("/serviceAccount"))]),
-    ),
-    (
-        "kubescape",
-        "non-existent-service-account",
-        Of(&[part("SA-002", |e| {
-            e.pointer.ends_with("/serviceAccountName") && e.observed.is_some()
-        })]),
     ),
     (
         "kyverno-policies",
@@ -387,5 +365,147 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
         "network-config-analyzer",
         "networkpolicy-is-valid",
         Of(&[part("NET-004", |e| e.observed.is_none())]),
+    ),
+    (
+        "checkov",
+        "CKV_K8S_28 *",
+        Of(&[part("POD-011", |e| {
+            e.pointer.ends_with("/drop") && !lists(e, &["NET_RAW", "CAP_NET_RAW", "ALL", "all", "net_raw"])
+        })]),
+    ),
+    (
+        "datree",
+        "CIS_MISSING_VALUE_DROP_NET_RAW",
+        Of(&[part("POD-011", |e| {
+            e.pointer.ends_with("/drop") && !lists(e, &["NET_RAW", "CAP_NET_RAW", "ALL", "all", "net_raw"])
+        })]),
+    ),
+    (
+        "kyverno-policies",
+        "require-drop-cap-net-raw",
+        Of(&[part("POD-011", |e| {
+            e.pointer.ends_with("/drop") && !lists(e, &["NET_RAW", "CAP_NET_RAW", "ALL", "all", "net_raw"])
+        })]),
+    ),
+    (
+        "kubescape",
+        "drop-capability-netraw",
+        Of(&[part("POD-011", |e| {
+            e.pointer.ends_with("/drop") && !lists(e, &["NET_RAW", "CAP_NET_RAW", "ALL", "all", "net_raw"])
+        })]),
+    ),
+    (
+        "kyverno-policies",
+        "restrict-adding-capabilities",
+        Of(&[part("POD-011", |e| e.pointer.ends_with("/add"))]),
+    ),
+    (
+        "polaris",
+        "insecureCapabilities",
+        Of(&[whole("POD-010"), part("POD-011", |e| e.pointer.ends_with("/drop"))]),
+    ),
+    (
+        "kubescape",
+        "rule-privileged-container",
+        Of(&[
+            part("POD-001", |e| e.pointer.ends_with("/privileged")),
+            part("POD-010", |e| lists(e, &["SYS_ADMIN"])),
+        ]),
+    ),
+    (
+        "kyverno-policies",
+        "ensure-readonly-hostpath",
+        Of(&[part("POD-005", |e| e.pointer.ends_with("/readOnly"))]),
+    ),
+    (
+        "kubescape",
+        "alert-rw-hostpath",
+        Of(&[part("POD-005", |e| e.pointer.ends_with("/readOnly"))]),
+    ),
+    (
+        "kyverno-policies",
+        "imagepullpolicy-always",
+        Together(&[
+            part("IMG-001", |e| e.pointer.ends_with("/image")),
+            part("IMG-001", |e| e.pointer.ends_with("/imagePullPolicy")),
+        ]),
+    ),
+    (
+        "kubescape",
+        "resources-cpu-limit-and-request",
+        Of(&[whole("RES-002").with(&[("requests", "Stated")])]),
+    ),
+    (
+        "kubescape",
+        "resources-memory-limit-and-request",
+        Of(&[whole("RES-001").with(&[("requests", "Stated")])]),
+    ),
+    (
+        "kube-score",
+        "Container Resources",
+        Of(&[
+            whole("RES-001").with(&[("requests", "Stated")]),
+            whole("RES-002").with(&[("requests", "Stated")]),
+        ]),
+    ),
+    (
+        "kube-score",
+        "Container Ephemeral Storage*",
+        Of(&[whole("RES-005").with(&[("requests", "Stated")])]),
+    ),
+    (
+        "kyverno-policies",
+        "ingress-host-match-tls",
+        Of(&[part("NET-008", |e| e.pointer.contains("/tls/"))]),
+    ),
+    (
+        "kubescape",
+        "non-existent-service-account",
+        Of(&[part("SA-002", |e| e.expected.contains("exists"))]),
+    ),
+    (
+        "datree",
+        "SRVACC_INCORRECT_AUTOMOUNTSERVICEACCOUNTTOKEN_VALUE",
+        Of(&[part("SA-002", |e| e.pointer.ends_with("/automountServiceAccountToken"))]),
+    ),
+    (
+        "datree",
+        "CONTAINERS_INCORRECT_RUNASGROUP_VALUE_LOWGID",
+        Another("whether ids are above 10000, which says nothing about rights"),
+    ),
+    (
+        "datree",
+        "CONTAINERS_INCORRECT_RUNASUSER_VALUE_LOWUID",
+        Another("whether ids are above 10000, which says nothing about rights"),
+    ),
+    (
+        "trivy-checks",
+        "KSV-0020*",
+        Another("whether ids are above 10000, which says nothing about rights"),
+    ),
+    (
+        "trivy-checks",
+        "KSV-0021*",
+        Another("whether ids are above 10000, which says nothing about rights"),
+    ),
+    (
+        "kubesec",
+        "dep-podseccon-run-as-*",
+        Another("whether ids are above 10000, which says nothing about rights"),
+    ),
+    (
+        "kubesec",
+        "dep-seccon-run-as-user-*",
+        Another("whether ids are above 10000, which says nothing about rights"),
+    ),
+    (
+        "kubesec",
+        "dep-seccon-run-as-group-*",
+        Another("whether ids are above 10000, which says nothing about rights"),
+    ),
+    (
+        "checkov",
+        "CKV_K8S_40 *",
+        Another("whether ids are above 10000, which says nothing about rights"),
     ),
 ];

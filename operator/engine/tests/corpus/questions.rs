@@ -84,6 +84,16 @@ pub(crate) fn text(evidence: &Evidence) -> &str {
         .unwrap_or_default()
 }
 
+/// Whether a list that was found holds one of these.
+pub(crate) fn lists(evidence: &Evidence, wanted: &[&str]) -> bool {
+    let list = evidence.observed.as_ref().and_then(serde_json::Value::as_array);
+    list.is_some_and(|list| {
+        list.iter()
+            .filter_map(serde_json::Value::as_str)
+            .any(|entry| wanted.contains(&entry))
+    })
+}
+
 /// The controls of this catalogue that are checks of the Pod Security Standards, by level.
 pub(crate) const POD_SECURITY_STANDARDS: &[Aspect] = &[
     whole("POD-001"),
@@ -103,6 +113,9 @@ pub(crate) const POD_SECURITY_STANDARDS: &[Aspect] = &[
     restricted("POD-017"),
     restricted("POD-016").with(&[("inUserNamespace", "Refuse")]),
 ];
+
+/// Peers do not count the limit that the API server takes for a request that nobody wrote.
+const STATED: &[(&str, &str)] = &[("requests", "Stated")];
 
 /// What the checks of a topic ask, unless they are named.
 pub(crate) const TOPICS: &[(&str, &[Aspect])] = &[
@@ -159,12 +172,15 @@ pub(crate) const TOPICS: &[(&str, &[Aspect])] = &[
     ("token-or-risky-sa", &[whole("RBAC-011")]),
     ("wildcard-rules", &[whole("RBAC-002")]),
     ("cpu-limit", &[part("RES-002", |e| e.pointer.contains("/limits/"))]),
-    ("cpu-request", &[part("RES-002", |e| e.pointer.contains("/requests/"))]),
+    (
+        "cpu-request",
+        &[part("RES-002", |e| e.pointer.contains("/requests/")).with(STATED)],
+    ),
     ("ephemeral-storage", &[whole("RES-005")]),
     ("memory-limit", &[part("RES-001", |e| e.pointer.contains("/limits/"))]),
     (
         "memory-request",
-        &[part("RES-001", |e| e.pointer.contains("/requests/"))],
+        &[part("RES-001", |e| e.pointer.contains("/requests/")).with(STATED)],
     ),
     ("requests-limits", &[whole("RES-001"), whole("RES-002")]),
     (

@@ -21,7 +21,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "A path of the node inside a container is a way out of it: credentials and logs can be read through it, and with write access programs of the node replaced. A read-only mount still leaks, and a symbolic link can lead elsewhere.",
-        reads: "`volumes[].hostPath` of the pod. PersistentVolumes that are backed by a host path are not looked at.",
+        reads: "`volumes[].hostPath` of the pod, and `volumeMounts[].readOnly` where one is mounted. PersistentVolumes that are backed by a host path are not looked at.",
         allowed: "No hostPath volume, mounted or not.",
         repair: "None: whether the container only reads the path cannot be seen from outside it.",
         breaks: "Log shippers, storage and network plugins, and other node agents lose the files they work on.",
@@ -41,6 +41,25 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
         if let Some(host) = &volume.host_path {
             let pointer = format!("/spec/volumes/{index}/hostPath/path");
             judgement.fail_at(&pointer, Some(json!(host.path)), "a volume of another type");
+        }
+    }
+    let of_node = |name: &str| {
+        at.spec()
+            .volumes
+            .iter()
+            .any(|volume| volume.name == name && volume.host_path.is_some())
+    };
+    for at in at.containers() {
+        judgement.enter(at.pointer(), Some(&at.container.name));
+        for (index, mount) in at.container.volume_mounts.iter().enumerate() {
+            if of_node(&mount.name) && mount.read_only != Some(true) {
+                let found = mount.read_only.map(|read_only| json!(read_only));
+                judgement.fail(
+                    &format!("volumeMounts.{index}.readOnly"),
+                    found,
+                    "true, where the path is needed at all",
+                );
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! RES-002 No CPU request or limit
 
 use crate::controls::catalogue::{kubescape, mitre, nsa, trivy};
-use crate::controls::{Check, ContainerScope, Control, ControlId, Docs, Judgement, Severity, Threat};
+use crate::controls::{Check, ContainerScope, Control, ControlId, Docs, Judgement, Parameter, Severity, Threat};
 use crate::model::ContainerKind;
 
 /// The control.
@@ -27,6 +27,15 @@ pub const CONTROL: Control = Control {
             "Kubernetes documentation, Resource Management for Pods and Containers",
         ],
     },
+    parameters: &[Parameter {
+        name: "requests",
+        help: "`Effective` takes a limit as the request, too, as the API server does; `Stated` wants both written.",
+        default: &["Effective"],
+        accepts: |value| match value {
+            "Effective" | "Stated" => Ok(()),
+            _ => Err(format!("`{value}` is not known; write Effective or Stated")),
+        },
+    }],
     check: Check::EachContainer(check),
     ..Control::WORKLOAD
 };
@@ -37,10 +46,9 @@ fn check(at: &ContainerScope<'_>, judgement: &mut Judgement) {
     }
     let resources = &at.container.resources;
     // Without a request the API server takes the limit.
-    let request = resources
-        .requests
-        .get(RESOURCE)
-        .or_else(|| resources.limits.get(RESOURCE));
+    let stated = at.pod.parameters.values("requests", &["Effective"]).contains(&"Stated");
+    let default = resources.limits.get(RESOURCE).filter(|_| !stated);
+    let request = resources.requests.get(RESOURCE).or(default);
     for (field, value) in [("requests", request), ("limits", resources.limits.get(RESOURCE))] {
         if value.is_some_and(|value| !value.is_null()) {
             judgement.pass();

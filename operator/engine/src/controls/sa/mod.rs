@@ -2,5 +2,6 @@
 
 pub mod sa_001;
 pub mod sa_002;
+pub mod sa_003;
 pub mod sa_004;
 pub mod sa_005;

@@ -1,0 +1,13 @@
+//! Who may do what: subjects, bindings and roles as one graph, and whether a subject can become more than it is.
+//!
+//! Source: Kubernetes documentation, "Using RBAC Authorization" and "RBAC Good Practices, privilege escalation risks". Rights only add up: there is no denial.
+//! Other authorizers (node, webhooks) are not seen. This module knows objects only; what is wrong with them the controls say.
+
+mod escalation;
+mod graph;
+mod rules;
+
+pub use escalation::{Step, way_to_admin};
+pub(crate) use graph::rules_of;
+pub use graph::{Grant, Graph};
+pub use rules::{Request, covers, is_built_in, is_everything};
