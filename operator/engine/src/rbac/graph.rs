@@ -29,15 +29,7 @@ pub struct Grant<'a> {
 impl<'a> Graph<'a> {
     /// The graph of everything that was seen.
     pub fn of(world: &'a Snapshot) -> Self {
-        let bindings = world.shards.iter().flat_map(|(namespace, shard)| {
-            shard
-                .resources
-                .iter()
-                .filter_map(move |((kind, name), resource)| match &**resource {
-                    Resource::Binding(binding) => Some((ObjectRef::new(*kind, namespace, name), binding)),
-                    _ => None,
-                })
-        });
+        let bindings = bindings(world);
         Self {
             grants: bindings
                 .map(|(reference, binding)| Grant {
@@ -100,14 +92,38 @@ fn role<'a>(world: &'a Snapshot, reference: &ObjectRef) -> Option<&'a Role> {
 }
 
 fn cluster_roles(world: &Snapshot) -> impl Iterator<Item = &Role> {
-    let shard = world.shard("");
+    let shard = world.shard("").into_iter();
     shard
-        .into_iter()
-        .flat_map(|shard| shard.resources.values())
-        .filter_map(|resource| match &**resource {
+        .flat_map(|shard| shard.resources_of(Kind::ClusterRole))
+        .filter_map(|(_, resource)| match resource {
             Resource::Role(role) => Some(role),
             _ => None,
         })
+}
+
+/// Every binding of the cluster.
+fn bindings(world: &Snapshot) -> impl Iterator<Item = (ObjectRef, &Binding)> {
+    world.shards.iter().flat_map(|(namespace, shard)| {
+        let kind = if namespace.is_empty() {
+            Kind::ClusterRoleBinding
+        } else {
+            Kind::RoleBinding
+        };
+        shard
+            .resources_of(kind)
+            .filter_map(move |(name, resource)| match resource {
+                Resource::Binding(binding) => Some((ObjectRef::new(kind, namespace, name), binding)),
+                _ => None,
+            })
+    })
+}
+
+/// Whether some binding names a subject, or a group of accounts that it is in: most accounts have no rights but everybody's.
+pub fn has_rights(world: &Snapshot, subject: &Subject) -> bool {
+    bindings(world).any(|(_, binding)| {
+        let named = |named: &Subject| named.name != "system:authenticated" && includes(named, subject);
+        binding.subjects.iter().any(named)
+    })
 }
 
 /// Whether a subject of a binding is this one, or a group that it is in. Groups of people are known to nobody but their identity provider.

@@ -9,5 +9,5 @@ mod rules;
 
 pub use escalation::{Step, way_to_admin};
 pub(crate) use graph::rules_of;
-pub use graph::{Grant, Graph};
+pub use graph::{Grant, Graph, has_rights};
 pub use rules::{Request, covers, is_built_in, is_everything};

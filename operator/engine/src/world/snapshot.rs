@@ -262,6 +262,15 @@ impl Shard {
             && resources.is_empty()
     }
 
+    /// The objects of one kind that are judged on their own, by name.
+    pub fn resources_of(&self, kind: Kind) -> impl Iterator<Item = (&Arc<str>, &Resource)> {
+        let first: Key = (kind, "".into());
+        self.resources
+            .range(first..)
+            .take_while(move |((of, _), _)| *of == kind)
+            .map(|((_, name), resource)| (name, &**resource))
+    }
+
     /// Names of the objects of a kind; of Namespaces the empty name, if there is one.
     pub(super) fn names(&self, kind: Kind) -> Vec<Arc<str>> {
         match kind {

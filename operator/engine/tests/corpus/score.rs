@@ -30,12 +30,12 @@ pub(crate) struct Score {
 
 impl Score {
     fn add(&mut self, fails: bool, agrees: bool) {
-        let (cases, agreed) = if fails {
+        let (labels, agreed) = if fails {
             (&mut self.fail, &mut self.agreed_fail)
         } else {
             (&mut self.pass, &mut self.agreed_pass)
         };
-        *cases += 1;
+        *labels += 1;
         *agreed += u32::from(agrees);
     }
 

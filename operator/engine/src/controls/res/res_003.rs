@@ -42,7 +42,7 @@ fn check(at: &NamespaceScope<'_>, judgement: &mut Judgement) {
         .world
         .shard(&at.namespace.metadata.name)
         .into_iter()
-        .flat_map(|shard| shard.resources.values());
+        .flat_map(|shard| shard.resources_of(Kind::LimitRange));
     let defaults = |resource: &Resource| match resource {
         Resource::LimitRange(range) => range
             .spec
@@ -51,7 +51,7 @@ fn check(at: &NamespaceScope<'_>, judgement: &mut Judgement) {
             .any(|item| item.kind == "Container" && !item.default.is_empty()),
         _ => false,
     };
-    if ranges.map(AsRef::as_ref).any(defaults) {
+    if ranges.map(|(_, range)| range).any(defaults) {
         judgement.pass();
     } else {
         let expected = "a LimitRange with default and defaultRequest for containers";
