@@ -14,6 +14,8 @@ const SECCOMP_STATED: Ask = Of(&[part("POD-013", |e| e.observed.is_some())]);
 const HARDENED: Ask = Together(&[whole("POD-013"), whole("POD-011")]);
 const INGRESS_HOST: Ask = Of(&[part("NET-012", |e| e.pointer.ends_with("/host"))]);
 const UNSELECTED: Ask = Of(&[part("NET-004", |e| e.pointer.ends_with("/metadata/labels"))]);
+const HIGH_IDS: Ask = Another("whether ids are above 10000, which says nothing about rights");
+const WRITTEN: Ask = Another("whether any security context is written, whatever it says");
 const ONE_SITE: Ask = Another("the rule of one site");
 
 /// Which source, which check (a `*` at the end stands for any ending), what it asks.
@@ -258,21 +260,9 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
     ),
     ("kubesec", "*serviceaccount", Of(&[whole("SA-002")])),
     // Fields that are written or not.
-    (
-        "checkov",
-        "CKV_K8S_29 *",
-        Another("whether any security context is written, whatever it says"),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_30 *",
-        Another("whether any security context is written, whatever it says"),
-    ),
-    (
-        "datree",
-        "CIS_MISSING_KEY_SECURITYCONTEXT",
-        Another("whether any security context is written, whatever it says"),
-    ),
+    ("checkov", "CKV_K8S_29 *", WRITTEN),
+    ("checkov", "CKV_K8S_30 *", WRITTEN),
+    ("datree", "CIS_MISSING_KEY_SECURITYCONTEXT", WRITTEN),
     ("kubescape", "linux-hardening", HARDENED),
     ("polaris", "linuxHardening", HARDENED),
     (
@@ -468,44 +458,12 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
         "SRVACC_INCORRECT_AUTOMOUNTSERVICEACCOUNTTOKEN_VALUE",
         Of(&[part("SA-002", |e| e.pointer.ends_with("/automountServiceAccountToken"))]),
     ),
-    (
-        "datree",
-        "CONTAINERS_INCORRECT_RUNASGROUP_VALUE_LOWGID",
-        Another("whether ids are above 10000, which says nothing about rights"),
-    ),
-    (
-        "datree",
-        "CONTAINERS_INCORRECT_RUNASUSER_VALUE_LOWUID",
-        Another("whether ids are above 10000, which says nothing about rights"),
-    ),
-    (
-        "trivy-checks",
-        "KSV-0020*",
-        Another("whether ids are above 10000, which says nothing about rights"),
-    ),
-    (
-        "trivy-checks",
-        "KSV-0021*",
-        Another("whether ids are above 10000, which says nothing about rights"),
-    ),
-    (
-        "kubesec",
-        "dep-podseccon-run-as-*",
-        Another("whether ids are above 10000, which says nothing about rights"),
-    ),
-    (
-        "kubesec",
-        "dep-seccon-run-as-user-*",
-        Another("whether ids are above 10000, which says nothing about rights"),
-    ),
-    (
-        "kubesec",
-        "dep-seccon-run-as-group-*",
-        Another("whether ids are above 10000, which says nothing about rights"),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_40 *",
-        Another("whether ids are above 10000, which says nothing about rights"),
-    ),
+    ("datree", "CONTAINERS_INCORRECT_RUNASGROUP_VALUE_LOWGID", HIGH_IDS),
+    ("datree", "CONTAINERS_INCORRECT_RUNASUSER_VALUE_LOWUID", HIGH_IDS),
+    ("trivy-checks", "KSV-0020*", HIGH_IDS),
+    ("trivy-checks", "KSV-0021*", HIGH_IDS),
+    ("kubesec", "dep-podseccon-run-as-*", HIGH_IDS),
+    ("kubesec", "dep-seccon-run-as-user-*", HIGH_IDS),
+    ("kubesec", "dep-seccon-run-as-group-*", HIGH_IDS),
+    ("checkov", "CKV_K8S_40 *", HIGH_IDS),
 ];
