@@ -6,9 +6,13 @@ use crate::controls::Evidence;
 use crate::model::managed_fields::owner_of;
 use crate::model::{FieldOwner, ManagedFields, Namespace, PodSpec, Workload};
 
-/// Evidence of a workload, from pointers below its pod template.
+/// Evidence of a workload, from pointers below its pod template; its namespace is its own.
 pub(super) fn of_workload(workload: &Workload, evidence: &Evidence) -> Evidence {
-    let pointer = format!("{}{}", Workload::template_pointer(workload.kind), evidence.pointer);
+    // A template is in the namespace of its workload and has none of its own.
+    let pointer = match evidence.pointer.as_str() {
+        "/metadata/namespace" => evidence.pointer.clone(),
+        within => format!("{}{within}", Workload::template_pointer(workload.kind)),
+    };
     absolute(
         pointer,
         evidence,
