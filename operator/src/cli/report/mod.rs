@@ -90,11 +90,14 @@ fn identity(control: &str, object: (&str, &str, &str), field: Option<(Option<&st
     let (kind, namespace, name) = object;
     let (container, pointer) = field.unwrap_or_default();
     // The index of a container moves when another is put before it.
-    let field = match (container, pointer.find("ontainers/")) {
-        (Some(_), Some(at)) => pointer[at..].splitn(3, '/').nth(2).unwrap_or_default(),
-        _ => pointer,
-    };
+    let field = container.map_or(pointer, |_| within_container(pointer));
     [control, kind, namespace, name, container.unwrap_or_default(), field].join(" ")
+}
+
+/// The part of a pointer below a container (`/spec/initContainers/0/image`: `image`); all of it where it points elsewhere.
+fn within_container(pointer: &str) -> &str {
+    let list = pointer.find("ontainers/").map(|at| &pointer[at..]);
+    list.and_then(|list| list.splitn(3, '/').nth(2)).unwrap_or(pointer)
 }
 
 /// Everything that fails and is not accepted, field by field, in the order of the files.
@@ -121,11 +124,9 @@ fn failures(judged: &Judged) -> Vec<Wrong<'_>> {
 
 /// `web: securityContext.privileged is true, expected false (set by kubectl)`.
 pub(super) fn sentence(evidence: &Evidence) -> String {
-    let field = dotted(&evidence.pointer);
-    let field = match (&evidence.container, field.find("securityContext")) {
-        (Some(container), Some(at)) => format!("{container}: {}", &field[at..]),
-        (Some(container), None) => format!("{container}: {field}"),
-        (None, _) => field,
+    let field = match &evidence.container {
+        Some(container) => format!("{container}: {}", dotted(within_container(&evidence.pointer))),
+        None => dotted(&evidence.pointer),
     };
     let observed = evidence
         .observed
