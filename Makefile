@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Needed: Rust (rustup picks the version of rust-toolchain.toml) and
 # Go 1.26 or newer. The only network is the package registries.
 
-.PHONY: bench build demo lint static test test-versions
+.PHONY: bench build demo lint soak static test test-versions
 
 # Ironside at work, on a real control plane with simulated nodes. KEEP=1 leaves it up; APPS=DIR takes your manifests instead of the shop.
 demo:
@@ -44,6 +44,15 @@ bench:
 	  'build the control plane'  '$(BENCH)/ironside-e2e build' \
 	  'measure the engine'       'cargo bench --workspace --profile bench-e2e --bench evaluation > $(BENCH)/engine.tsv' \
 	  'measure the operator'     '$(BENCH)/ironside-e2e bench --rows $(BENCH)/engine.tsv $(if $(QUICK),--quick)'
+
+# An operator among random churn, faults and policy edits on 1,000 pods; fails if memory grows, something stays unknown, a drift is not answered or a workload
+# is less available. SEED=n makes the choices of an earlier run again.
+MINUTES ?= 30
+soak:
+	@.ci/phases \
+	  'build the programs'       'cargo build --workspace --profile bench-e2e --bins' \
+	  'build the control plane'  '$(BENCH)/ironside-e2e build' \
+	  'the soak'                 '$(BENCH)/ironside-e2e soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))'
 
 # What a change must also pass: the format and the lints.
 lint:

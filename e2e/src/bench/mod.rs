@@ -8,6 +8,7 @@ mod reflector;
 mod repair;
 mod restore;
 mod rollback;
+pub mod soak;
 mod start;
 mod statistics;
 mod subject;

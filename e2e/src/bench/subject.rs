@@ -44,12 +44,17 @@ pub(super) struct Subject {
 impl Subject {
     /// Starts the operator on the whole cluster, as the install would, with a token of its own, and returns at once.
     pub(super) async fn start(world: &World<'_>, name: &str) -> Result<Self> {
+        Self::start_at(world, name, None).await
+    }
+
+    /// The same, with a proxy in place of the API server.
+    pub(super) async fn start_at(world: &World<'_>, name: &str, server: Option<&str>) -> Result<Self> {
         let folder = &world.cluster.description()?.logs;
         let account = (install::SYSTEM_NAMESPACE, install::SERVICE_ACCOUNT);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("{number:02}-{name}");
         let kubeconfig = folder.join(format!("{name}.kubeconfig"));
-        let credential = install::credential(world.cluster, &world.client, account, None, &kubeconfig).await?;
+        let credential = install::credential(world.cluster, &world.client, account, server, &kubeconfig).await?;
         let log: PathBuf = folder.join(format!("{name}.log"));
         let address = format!("127.0.0.1:{}", ports::free()?);
         let flags = [
@@ -146,6 +151,20 @@ impl Subject {
         Ok(entries.into_iter().filter(|entry| own(entry) && !ours(entry)).collect())
     }
 
+    /// Kills it (-9) and returns when it is gone.
+    pub(super) fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// # Errors
+    /// It has ended by itself.
+    pub(super) fn must_run(&self) -> Result<()> {
+        match self.process.exit() {
+            Some(exit) => bail!("the operator ended: {exit:?}; its log is {}", self.log.display()),
+            None => Ok(()),
+        }
+    }
+
     /// Ends it as a kubelet would.
     pub(super) async fn stop(self) -> Result<()> {
         self.process.signal(nix::sys::signal::Signal::SIGTERM)?;
@@ -227,7 +246,7 @@ pub(super) fn processor_time(process: i32) -> Result<Duration> {
 }
 
 /// In MiB with one decimal.
-fn mebibytes(bytes: u64) -> String {
+pub(super) fn mebibytes(bytes: u64) -> String {
     let tenths = bytes * 10 / (1 << 20);
     format!("{}.{} MiB", tenths / 10, tenths % 10)
 }

@@ -228,7 +228,13 @@ impl<'a> World<'a> {
     }
 
     async fn create(&self, number: usize) -> Result<()> {
-        let workload = Workload::named(&name(number))
+        let (namespace, name) = self.target(number);
+        self.create_named(&namespace, &name).await
+    }
+
+    /// Creates a Deployment of the world, as it was at first.
+    pub(super) async fn create_named(&self, namespace: &str, name: &str) -> Result<()> {
+        let workload = Workload::named(name)
             .steady()
             .replicas(i32::try_from(self.size.replicas)?)
             .security_context(json!({ "allowPrivilegeEscalation": false }));
@@ -236,7 +242,7 @@ impl<'a> World<'a> {
         // Other work on the machine must not make a rollout of the world count as stuck.
         object["spec"]["progressDeadlineSeconds"] = json!(600);
         let object: Deployment = serde_json::from_value(object)?;
-        let deployments = self.deployments(&self.target(number).0);
+        let deployments = self.deployments(namespace);
         let created = deployments.create(&PostParams::default(), &object).await;
         created.map(drop).context("create a Deployment of the world")
     }

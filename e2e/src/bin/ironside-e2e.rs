@@ -63,6 +63,18 @@ enum Verb {
         #[arg(long)]
         rows: Option<PathBuf>,
     },
+    /// Let an operator live among random churn, faults and policy edits, and judge at the end whether it did well. For release builds.
+    Soak {
+        /// How long.
+        #[arg(long, default_value_t = 30)]
+        minutes: u64,
+        /// The seed of an earlier run, to make the same choices again.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Fifty pods instead of a thousand.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Hold all Pods in a reflector until standard input ends. For the bench.
     #[command(hide = true)]
     HoldReflector { kubeconfig: PathBuf },
@@ -139,6 +151,7 @@ async fn run() -> Result<()> {
         }
         Verb::Demo { apps, keep } => demo::run(demo::Choices { apps, keep }).await,
         Verb::Bench { quick, rows } => bench::run(bench::Choices { quick, rows }).await,
+        Verb::Soak { minutes, seed, quick } => bench::soak::run(bench::soak::Choices { minutes, seed, quick }).await,
         Verb::HoldReflector { kubeconfig } => bench::hold_reflector(&kubeconfig).await,
         Verb::ControlPlane { options } => {
             let options = serde_json::from_str(&options).context("--options")?;
