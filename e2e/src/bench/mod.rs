@@ -34,6 +34,8 @@ pub struct Choices {
     pub quick: bool,
     /// A file of rows that another program measured, one a line: what, figure, goal, what stands beside it, with tabs in between.
     pub rows: Option<PathBuf>,
+    /// Only the part of this name.
+    pub only: Option<String>,
 }
 
 /// Runs all parts on a control plane of its own and prints the table.
@@ -53,7 +55,7 @@ pub async fn run(choices: Choices) -> Result<()> {
         ..Options::default()
     };
     let cluster = Cluster::dedicated(options).await?;
-    let measured = measure(&cluster, size, &mut table).await;
+    let measured = measure(&cluster, size, choices.only.as_deref(), &mut table).await;
     if let Some(rows) = rows {
         table.part("the engine alone", table::read(&rows));
     }
@@ -62,7 +64,7 @@ pub async fn run(choices: Choices) -> Result<()> {
     measured.and(stopped).and(table.complete())
 }
 
-async fn measure(cluster: &Cluster, size: Size, table: &mut Table) -> Result<()> {
+async fn measure(cluster: &Cluster, size: Size, only: Option<&str>, table: &mut Table) -> Result<()> {
     cluster.install().await?;
     let pods = size.deployments * size.replicas;
     say(&format!(
@@ -70,24 +72,36 @@ async fn measure(cluster: &Cluster, size: Size, table: &mut Table) -> Result<()>
         size.deployments, size.replicas, size.namespaces
     ));
     let world = World::make(cluster, size).await?;
-    say("start, memory, idleness");
-    table.part("start, memory, idleness", start::measure(&world, &start::SMALL).await);
-    say("drift");
-    table.part("drift", drift::measure(&world).await);
-    say("deleted allows");
-    table.part("deleted allows", restore::measure(&world).await);
-    say("bad rollouts");
-    table.part("bad rollouts", rollback::measure(&world).await);
-    say("repairs");
-    table.part("repairs", repair::measure(&world).await);
-    say(&format!(
-        "growing the world to {} pods",
-        size.deployments * size.many_replicas
-    ));
-    world.scale(size.many_replicas).await?;
-    say("start, memory, idleness of the large world");
-    table.part("the large world", start::measure(&world, &start::LARGE).await);
-    say("policy edits");
-    table.part("policy edits", start::edits(&world).await);
+    let wanted = |part: &str| {
+        let wanted = only.is_none_or(|only| only == part);
+        if wanted {
+            say(&format!("measuring: {part}"));
+        }
+        wanted
+    };
+    if wanted("start") {
+        table.part("start", start::measure(&world, &start::SMALL).await);
+    }
+    if wanted("drift") {
+        table.part("drift", drift::measure(&world).await);
+    }
+    if wanted("allows") {
+        table.part("allows", restore::measure(&world).await);
+    }
+    if wanted("rollbacks") {
+        table.part("rollbacks", rollback::measure(&world).await);
+    }
+    if wanted("repairs") {
+        table.part("repairs", repair::measure(&world).await);
+    }
+    if wanted("large") {
+        say(&format!(
+            "growing the world to {} pods",
+            size.deployments * size.many_replicas
+        ));
+        world.scale(size.many_replicas).await?;
+        table.part("large", start::measure(&world, &start::LARGE).await);
+        table.part("policy edits", start::edits(&world).await);
+    }
     Ok(())
 }

@@ -134,18 +134,29 @@ impl<'a> World<'a> {
         let object: Deployment = serde_json::from_value(workload.deployment())?;
         let created = self
             .deployments(namespace)
-            .create(&PostParams::default(), &object)
+            .create(&created_by_pipeline(), &object)
             .await;
         created.map(drop).context("create a Deployment")
     }
 
     /// Sets whether the containers of a Deployment may gain privileges, and returns its new generation.
     pub(super) async fn set_escalation(&self, namespace: &str, name: &str, allowed: bool) -> Result<i64> {
+        self.set_escalation_as(PIPELINE, namespace, name, allowed).await
+    }
+
+    /// The same by another writer.
+    pub(super) async fn set_escalation_as(
+        &self,
+        manager: &str,
+        namespace: &str,
+        name: &str,
+        allowed: bool,
+    ) -> Result<i64> {
         let container = json!({ "name": "app", "securityContext": { "allowPrivilegeEscalation": allowed } });
         let patch = json!({ "spec": { "template": { "spec": { "containers": [container] } } } });
         let deployments = self.deployments(namespace);
         let patched = deployments
-            .patch(name, &PatchParams::default(), &Patch::Strategic(patch))
+            .patch(name, &as_manager(manager), &Patch::Strategic(patch))
             .await;
         patched?.metadata.generation.context("a Deployment has a generation")
     }
@@ -216,7 +227,7 @@ impl<'a> World<'a> {
             let (namespace, name) = self.target(number);
             let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
             self.deployments(&namespace)
-                .patch(&name, &PatchParams::default(), &patch)
+                .patch(&name, &as_manager(PIPELINE), &patch)
                 .await?;
         }
         self.until_rolled_out().await
@@ -243,8 +254,26 @@ impl<'a> World<'a> {
         object["spec"]["progressDeadlineSeconds"] = json!(600);
         let object: Deployment = serde_json::from_value(object)?;
         let deployments = self.deployments(namespace);
-        let created = deployments.create(&PostParams::default(), &object).await;
+        let created = deployments.create(&created_by_pipeline(), &object).await;
         created.map(drop).context("create a Deployment of the world")
+    }
+}
+
+/// How a pipeline writes that runs `kubectl apply`. The names matter: an unknown manager that writes again and again is taken for a controller whose object is
+/// left to it, and what somebody edits by hand is left alone for a day.
+pub(super) const PIPELINE: &str = "kubectl-client-side-apply";
+
+pub(super) fn as_manager(name: &str) -> PatchParams {
+    PatchParams {
+        field_manager: Some(name.to_owned()),
+        ..PatchParams::default()
+    }
+}
+
+fn created_by_pipeline() -> PostParams {
+    PostParams {
+        field_manager: Some(PIPELINE.to_owned()),
+        ..PostParams::default()
     }
 }
 

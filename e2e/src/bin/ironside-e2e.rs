@@ -62,6 +62,9 @@ enum Verb {
         /// A file of rows that another program measured, to be shown in the same table.
         #[arg(long)]
         rows: Option<PathBuf>,
+        /// Only one part: start, drift, allows, rollbacks, repairs, large.
+        #[arg(long)]
+        only: Option<String>,
     },
     /// Let an operator live among random churn, faults and policy edits, and judge at the end whether it did well. For release builds.
     Soak {
@@ -150,7 +153,7 @@ async fn run() -> Result<()> {
             .await
         }
         Verb::Demo { apps, keep } => demo::run(demo::Choices { apps, keep }).await,
-        Verb::Bench { quick, rows } => bench::run(bench::Choices { quick, rows }).await,
+        Verb::Bench { quick, rows, only } => bench::run(bench::Choices { quick, rows, only }).await,
         Verb::Soak { minutes, seed, quick } => bench::soak::run(bench::soak::Choices { minutes, seed, quick }).await,
         Verb::HoldReflector { kubeconfig } => bench::hold_reflector(&kubeconfig).await,
         Verb::ControlPlane { options } => {

@@ -2,12 +2,12 @@
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 use super::chance::Chance;
-use crate::bench::world::{LABEL, World};
+use crate::bench::world::{LABEL, PIPELINE, World, as_manager};
 
 /// The name of what came to nothing because its object was gone, or not yet gone.
 pub(super) const LOST_RACE: &str = "lost race";
@@ -32,11 +32,9 @@ pub(super) fn policy() -> Value {
 pub(super) async fn act(world: &World<'_>, chance: &mut Chance) -> Result<&'static str> {
     let (namespace, name) = world.target(chance.below(world.size.deployments));
     let (done, outcome) = match chance.below(20) {
-        0..8 => ("drift", world.set_escalation(&namespace, &name, true).await.map(drop)),
-        8..10 => (
-            "closed by hand",
-            world.set_escalation(&namespace, &name, false).await.map(drop),
-        ),
+        0..7 => ("drift", world.set_escalation(&namespace, &name, true).await.map(drop)),
+        7 => ("drift by hand", by_hand(world, &namespace, &name, true).await),
+        8..10 => ("closed by hand", by_hand(world, &namespace, &name, false).await),
         10..12 => ("release", release(world, &namespace, &name, chance.below(1000)).await),
         12..14 => (
             "scale",
@@ -58,6 +56,14 @@ fn is_a_lost_race(error: &anyhow::Error) -> bool {
         Some(kube::Error::Api(status)) => matches!(status.code, 404 | 409),
         _ => false,
     })
+}
+
+/// What a person edits is left alone for a day.
+async fn by_hand(world: &World<'_>, namespace: &str, name: &str, open: bool) -> Result<()> {
+    world
+        .set_escalation_as("kubectl-edit", namespace, name, open)
+        .await
+        .map(drop)
 }
 
 async fn release(world: &World<'_>, namespace: &str, name: &str, number: usize) -> Result<()> {
@@ -84,7 +90,7 @@ async fn scale(world: &World<'_>, namespace: &str, name: &str, fewer: usize) -> 
 async fn merge(world: &World<'_>, namespace: &str, name: &str, patch: Value) -> Result<()> {
     let deployments = world.deployments(namespace);
     let patched = deployments
-        .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+        .patch(name, &as_manager(PIPELINE), &Patch::Merge(patch))
         .await;
     patched.map(drop).context("patch a Deployment")
 }
