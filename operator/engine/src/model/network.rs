@@ -303,16 +303,19 @@ pub struct ApiServerBackend {
 }
 
 impl NetworkPolicySpec {
-    /// Whether ingress of the selected pods is restricted. Ingress is implied when `policyTypes` is absent (NetworkPolicy API reference).
+    /// Whether ingress of the selected pods is restricted. Ingress is implied when `policyTypes` is absent or empty (NetworkPolicy API reference; the API
+    /// server fills it in where it has no item).
     pub fn restricts_ingress(&self) -> bool {
-        self.policy_types
-            .as_ref()
-            .is_none_or(|types| types.iter().any(|t| t == "Ingress"))
+        self.types().is_none_or(|types| types.iter().any(|t| t == "Ingress"))
     }
 
-    /// Whether egress of the selected pods is restricted. Implied by egress rules when `policyTypes` is absent.
+    fn types(&self) -> Option<&Vec<String>> {
+        self.policy_types.as_ref().filter(|types| !types.is_empty())
+    }
+
+    /// Whether egress of the selected pods is restricted. Implied by egress rules when `policyTypes` is absent or empty.
     pub fn restricts_egress(&self) -> bool {
-        match &self.policy_types {
+        match self.types() {
             Some(types) => types.iter().any(|t| t == "Egress"),
             None => !self.egress.is_empty(),
         }

@@ -11,6 +11,7 @@
 
 pub mod address;
 mod bits;
+pub mod connectivity;
 pub mod diff;
 pub mod endpoints;
 pub mod exposure;
@@ -25,7 +26,7 @@ pub mod restore;
 pub mod settings;
 mod sources;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use generate::{Generated, Role};
 pub use infer::ExtraAllow;

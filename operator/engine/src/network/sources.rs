@@ -116,7 +116,7 @@ fn place(source: &Source, namespace: &str) -> Place {
 }
 
 /// Whether a peer of a policy in `namespace` admits a source whose namespace has `labels`.
-fn admits(peer: &Peer, namespace: &str, source: &Source, labels: &Labels, reading: Reading) -> bool {
+pub(super) fn admits(peer: &Peer, namespace: &str, source: &Source, labels: &Labels, reading: Reading) -> bool {
     if let Some(block) = &peer.ip_block {
         return match source {
             Source::Addresses(range) => address::covers(block, range),

@@ -21,7 +21,7 @@ fn now() -> Timestamp {
 }
 
 /// Settings of a policy that isolates.
-fn isolate() -> Settings {
+pub(crate) fn isolate() -> Settings {
     Settings {
         policies: vec![PolicyId::namespaced("shop", "team")],
         enforce: true,
@@ -38,7 +38,7 @@ fn objects(yaml: &str) -> Vec<Value> {
         .collect()
 }
 
-fn snapshot(objects: &[Value]) -> Snapshot {
+pub(crate) fn snapshot(objects: &[Value]) -> Snapshot {
     Snapshot::of(objects.iter().map(|object| {
         let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
         let kind = Kind::from_manifest(&text("apiVersion"), &text("kind")).expect("a kind that the engine knows");
@@ -55,7 +55,7 @@ fn plan_with(objects: &[Value], settings: &Settings, memory: &Memory) -> Network
 }
 
 /// What the API server holds after a step: objects of ours get their manager, a UID and the defaults of ports.
-fn after(objects: &[Value], step: &Step) -> Vec<Value> {
+pub(crate) fn after(objects: &[Value], step: &Step) -> Vec<Value> {
     let name = step.name();
     let mut left: Vec<Value> = objects
         .iter()

@@ -51,13 +51,18 @@ pub(super) fn allows(
         .iter()
         .filter(|policy| policy["metadata"]["namespace"] == **namespace)
         .filter(|policy| selects(&policy["spec"]["podSelector"], labels))
-        .filter(|policy| match policy["spec"]["policyTypes"].as_array() {
-            Some(types) => types.iter().any(|t| t == direction),
-            None => {
-                ingress
-                    || policy["spec"]["egress"]
-                        .as_array()
-                        .is_some_and(|rules| !rules.is_empty())
+        .filter(|policy| {
+            match policy["spec"]["policyTypes"]
+                .as_array()
+                .filter(|types| !types.is_empty())
+            {
+                Some(types) => types.iter().any(|t| t == direction),
+                None => {
+                    ingress
+                        || policy["spec"]["egress"]
+                            .as_array()
+                            .is_some_and(|rules| !rules.is_empty())
+                }
             }
         })
         .collect();
