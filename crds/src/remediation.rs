@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use status::{
     Attempt, Baseline, Change, ChangeOp, Failure, HistoryEntry, Memory, Phase, Plan, RemediationStatus, Restart,
-    RestartStrategy, Revert, Risk,
+    RestartStrategy, Revert, Risk, ShortWorkload,
 };
 
 /// The repair target, and the human decision about it.

@@ -244,9 +244,25 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub template_after: Option<String>,
-    /// The workload's health before.
+    /// The workload's health before; of a Namespace: of all its pods.
     #[serde(default, skip_serializing_if = "is_default")]
     pub baseline: Baseline,
+    /// Only of a Namespace: its workloads that had fewer ready pods than they wanted already before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["workload".into()]))]
+    pub short: Vec<ShortWorkload>,
+}
+
+/// A workload that had fewer ready pods than it wanted before a repair of its namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShortWorkload {
+    /// Kind and name, such as Deployment/web.
+    #[schemars(length(max = 320))]
+    pub workload: String,
+    /// Pods that were ready.
+    pub ready: u32,
 }
 
 /// A workload's health before a repair.

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ironside_engine::model::ObjectRef;
+use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::plan::{Disposition, Plan};
 use ironside_engine::remediate::{InFlight, Phase, Record};
 use jiff::{SignedDuration, Timestamp};
 
-use super::entry::Entry;
+use super::convert;
+use super::entry::{Entry, is_in_flight};
 use crate::reconcile::View;
 
 /// Remediations in a namespace, and in the cluster. Half of them are for what can be repaired: what is only shown must not keep a repair from starting.
@@ -55,9 +56,16 @@ pub(super) fn remediations(view: &View, entries: &BTreeMap<ObjectRef, Entry>, ta
     number
 }
 
-/// Rollouts of ours besides this target's.
-pub(super) fn in_flight(entries: &BTreeMap<ObjectRef, Entry>, target: &ObjectRef) -> InFlight {
+/// Rollouts of ours besides this target's, and isolations of networks: two changes of one namespace at a time could not be told apart when it breaks.
+pub(super) fn in_flight(entries: &BTreeMap<ObjectRef, Entry>, view: &View, target: &ObjectRef) -> InFlight {
     let mut count = InFlight::default();
+    for ((namespace, _), remediation) in view.declared.remediations.iter() {
+        let isolates = remediation.spec.target.kind == Kind::Namespace.name();
+        if isolates && is_in_flight(&convert::record(remediation)) {
+            count.cluster += 1;
+            count.namespace += u32::from(**namespace == *target.namespace);
+        }
+    }
     let others = entries
         .iter()
         .filter(|(other, entry)| *other != target && entry.in_flight());

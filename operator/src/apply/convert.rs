@@ -6,13 +6,13 @@ use ironside_crds::conditions::{Observed, set, types};
 use ironside_crds::remediation as wire;
 use ironside_crds::{ConditionStatus, HardeningRemediation, RemediationStatus, Target, Time};
 use ironside_engine::model::{Kind, ObjectRef, TemplateHash};
-use ironside_engine::plan::{Plan, PlanHash};
+use ironside_engine::plan::PlanHash;
 use ironside_engine::remediate::{
     Action, Attempt, Baseline, Decision, Failure, Memory, Phase, Reason, Record, Revert, Transition,
 };
 use jiff::Timestamp;
 
-use super::shown::{cut, shown_plan};
+use super::shown::cut;
 
 /// Longest texts that the custom resource takes.
 const LONGEST_MESSAGE: usize = 1024;
@@ -20,7 +20,7 @@ const LONGEST_SUMMARY: usize = 256;
 const LONGEST_NAME: usize = 128;
 
 /// The object that a remediation is about; `None` for kinds that this version does not know.
-pub(super) fn target(remediation: &HardeningRemediation) -> Option<ObjectRef> {
+pub(crate) fn target(remediation: &HardeningRemediation) -> Option<ObjectRef> {
     let Target {
         api_version,
         kind,
@@ -42,7 +42,7 @@ pub(super) fn target_spec(target: &ObjectRef) -> Target {
 }
 
 /// The human decision.
-pub(super) fn decision(remediation: &HardeningRemediation) -> Option<Decision> {
+pub(crate) fn decision(remediation: &HardeningRemediation) -> Option<Decision> {
     let decision = remediation.spec.decision.as_ref()?;
     Some(Decision {
         action: match decision.action {
@@ -59,7 +59,7 @@ pub(super) fn decision(remediation: &HardeningRemediation) -> Option<Decision> {
 }
 
 /// What is remembered about a target.
-pub(super) fn record(remediation: &HardeningRemediation) -> Record {
+pub(crate) fn record(remediation: &HardeningRemediation) -> Record {
     let Some(status) = &remediation.status else {
         return Record::default();
     };
@@ -99,6 +99,11 @@ fn attempt(attempt: &wire::Attempt) -> Option<Attempt> {
             ready: attempt.baseline.ready,
             restarts: attempt.baseline.restarts,
         },
+        short: attempt
+            .short
+            .iter()
+            .map(|short| (short.workload.clone(), short.ready))
+            .collect(),
     })
 }
 
@@ -129,10 +134,8 @@ fn transition(entry: &wire::HistoryEntry) -> Transition {
 }
 
 /// The status that says `record`, with the plan that it names as people read it. `old` is the status before: conditions keep their times.
-pub(super) fn status(record: &Record, plan: Option<&Plan>, old: Option<&RemediationStatus>) -> RemediationStatus {
-    let shown = plan
-        .filter(|plan| record.plan.as_ref() == Some(&plan.hash))
-        .map(shown_plan);
+pub(crate) fn status(record: &Record, shown: Option<wire::Plan>, old: Option<&RemediationStatus>) -> RemediationStatus {
+    let shown = shown.filter(|plan| record.plan.as_ref().is_some_and(|hash| hash.0 == plan.hash));
     let kept = || old.and_then(|old| old.plan.clone());
     let plan = match &record.plan {
         None => None,
@@ -185,6 +188,14 @@ fn wire_attempt(attempt: &Attempt) -> wire::Attempt {
             ready: attempt.baseline.ready,
             restarts: attempt.baseline.restarts,
         },
+        short: attempt
+            .short
+            .iter()
+            .map(|(workload, ready)| wire::ShortWorkload {
+                workload: workload.clone(),
+                ready: *ready,
+            })
+            .collect(),
     }
 }
 
@@ -310,6 +321,7 @@ mod tests {
                 template_before: None,
                 template_after: hash,
                 baseline: Baseline { ready: 3, restarts: 1 },
+                short: [("Deployment/api".to_owned(), 1)].into(),
             }),
             memory: Memory {
                 reverts: vec![Revert {

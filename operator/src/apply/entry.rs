@@ -17,17 +17,17 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(60);
 
 /// One target.
 #[derive(Debug, Default)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The remediation as stored last: by us, or as the watch brought it.
-    pub(super) stored: Option<Arc<HardeningRemediation>>,
+    pub(crate) stored: Option<Arc<HardeningRemediation>>,
     /// What it says.
-    pub(super) record: Record,
+    pub(crate) record: Record,
     /// What became of the last request about the target.
-    pub(super) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
     /// Generation that the API server answered to our last write.
     pub(super) written: Option<i64>,
     /// A job is running.
-    pub(super) busy: bool,
+    pub(crate) busy: bool,
     /// The job that is running claims the target: it counts as in flight already.
     pub(super) claiming: bool,
     /// When to look again although nothing is seen.
@@ -40,7 +40,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// Takes in what the watch brought. `None`: it was deleted.
-    pub(super) fn see(&mut self, seen: Option<&Arc<HardeningRemediation>>) {
+    pub(crate) fn see(&mut self, seen: Option<&Arc<HardeningRemediation>>) {
         let Some(seen) = seen else {
             // A record that is deleted in mid-flight is written again: the repair must not be forgotten.
             self.stored = None;
@@ -53,7 +53,7 @@ impl Entry {
     }
 
     /// Takes in what was stored, unless something newer is known: answers and the watch overtake each other.
-    pub(super) fn keep(&mut self, stored: Arc<HardeningRemediation>) {
+    pub(crate) fn keep(&mut self, stored: Arc<HardeningRemediation>) {
         if self.stored.as_deref().is_some_and(|known| is_older(&stored, known)) {
             return;
         }
@@ -63,18 +63,18 @@ impl Entry {
     }
 
     /// Somebody else stored something that was not seen yet.
-    pub(super) fn outdate(&mut self) {
+    pub(crate) fn outdate(&mut self) {
         self.outdated = Some(Instant::now() + CATCH_UP);
     }
 
     /// How long the record is to be looked at as outdated.
-    pub(super) fn outdated_for(&self) -> Option<Duration> {
+    pub(crate) fn outdated_for(&self) -> Option<Duration> {
         let left = self.outdated?.checked_duration_since(Instant::now())?;
         (!left.is_zero()).then_some(left)
     }
 
     /// Takes in the answer to a request. The pause grows while the API server goes on asking for patience.
-    pub(super) fn answered(&mut self, mut outcome: Outcome, written: Option<i64>) {
+    pub(crate) fn answered(&mut self, mut outcome: Outcome, written: Option<i64>) {
         self.written = written.or(self.written);
         if let Answer::Later(at) = &mut outcome.answer {
             let pause = at.duration_since(outcome.at) * 2_i32.pow(self.patience.clamp(0, 8).unsigned_abs());
@@ -90,13 +90,17 @@ impl Entry {
     }
 
     /// Whether a rollout of ours is under way that is not verified yet.
-    pub(super) fn in_flight(&self) -> bool {
-        let rolls = match self.record.phase {
-            Phase::Applying | Phase::RollingBack | Phase::Reverting => true,
-            Phase::Verifying => self.record.reason != Reason::NoPodsYet,
-            _ => false,
-        };
-        rolls || self.claiming
+    pub(crate) fn in_flight(&self) -> bool {
+        is_in_flight(&self.record) || self.claiming
+    }
+}
+
+/// Whether a change of ours is under way that is not verified yet.
+pub(crate) fn is_in_flight(record: &Record) -> bool {
+    match record.phase {
+        Phase::Applying | Phase::RollingBack | Phase::Reverting => true,
+        Phase::Verifying => record.reason != Reason::NoPodsYet,
+        _ => false,
     }
 }
 

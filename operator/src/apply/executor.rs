@@ -17,7 +17,7 @@ use super::entry::Entry;
 use super::job::{Job, Report};
 use super::observe::{Around, Seen};
 use super::store::NotStored;
-use super::{caps, convert, job, stopping, tell};
+use super::{caps, convert, job, shown, stopping, tell};
 use crate::cluster::permissions::Missing;
 use crate::process::Context;
 use crate::reconcile::{Dirty, Standings, View};
@@ -108,7 +108,11 @@ impl Executor {
         for key in &dirty.remediations {
             let seen = view.declared.remediations.get(key);
             let target = seen.map_or_else(|| self.target_of(key), |seen| convert::target(seen));
-            let Some(target) = target.filter(is_ours) else { continue };
+            let Some(target) = target.filter(is_ours) else {
+                // The isolation of a namespace, which may have made room.
+                self.due.extend(self.waiting_for_room());
+                continue;
+            };
             self.entries.entry(target.clone()).or_default().see(seen);
             self.due.insert(target);
         }
@@ -242,7 +246,7 @@ impl Executor {
         if !planned && !self.entries.contains_key(&target) {
             return;
         }
-        let in_flight = caps::in_flight(&self.entries, &target);
+        let in_flight = caps::in_flight(&self.entries, view, &target);
         let missing = Arc::clone(&self.missing.borrow());
         let entry = self.entries.entry(target.clone()).or_default();
         entry.wake = None;
@@ -322,7 +326,7 @@ impl Executor {
             leadership: self.context.leadership.clone(),
             namespace,
             stored: entry.stored.clone(),
-            status: convert::status(record, plan.as_ref(), old),
+            status: convert::status(record, plan.as_ref().map(shown::shown_plan), old),
             workload,
             plan,
             effects,

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use ironside_crds::{HardeningRemediation, RemediationStatus};
 use ironside_engine::model::{ObjectRef, Workload};
+use ironside_engine::network::Step;
 use ironside_engine::plan::Plan;
 use ironside_engine::remediate::{Answer, Effect, Outcome, Sent};
 use jiff::Timestamp;
 use kube::Client;
 
+use super::policies::{self, Left};
 use super::send::Sender;
 use super::store::{NotStored, Store};
 use crate::cluster::Leadership;
@@ -17,36 +19,38 @@ use crate::cluster::Leadership;
 /// Nothing is begun so shortly before our term may end.
 const LEAST: Duration = Duration::from_millis(500);
 
-/// Longest time for a deletion.
+/// Longest time for an answer.
 const LONGEST: Duration = Duration::from_secs(10);
 
 /// What is to be carried out, and with what.
-pub(super) struct Job {
-    pub(super) client: Client,
-    pub(super) leadership: Leadership,
-    pub(super) target: ObjectRef,
-    pub(super) namespace: String,
-    pub(super) stored: Option<Arc<HardeningRemediation>>,
-    pub(super) status: RemediationStatus,
-    pub(super) workload: Option<Arc<Workload>>,
-    pub(super) plan: Option<Plan>,
-    pub(super) effects: Vec<Effect>,
+pub(crate) struct Job {
+    pub(crate) client: Client,
+    pub(crate) leadership: Leadership,
+    pub(crate) target: ObjectRef,
+    pub(crate) namespace: String,
+    pub(crate) stored: Option<Arc<HardeningRemediation>>,
+    pub(crate) status: RemediationStatus,
+    pub(crate) workload: Option<Arc<Workload>>,
+    pub(crate) plan: Option<Plan>,
+    pub(crate) effects: Vec<Effect>,
 }
 
 /// What became of it.
 #[derive(Debug)]
-pub(super) struct Report {
-    pub(super) target: ObjectRef,
+pub(crate) struct Report {
+    pub(crate) target: ObjectRef,
     /// The remediation as stored by us.
-    pub(super) stored: Option<Arc<HardeningRemediation>>,
+    pub(crate) stored: Option<Arc<HardeningRemediation>>,
     /// Why the record could not be stored.
-    pub(super) not_stored: Option<NotStored>,
+    pub(crate) not_stored: Option<NotStored>,
     /// The answer about the target.
-    pub(super) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<Outcome>,
     /// Generation of the target after our write.
-    pub(super) written: Option<i64>,
+    pub(crate) written: Option<i64>,
+    /// What writes of policies left behind.
+    pub(crate) left: Vec<(String, Left)>,
     /// Effects that were carried out, or are the caller's to carry out because everything before them went well.
-    pub(super) done: Vec<Effect>,
+    pub(crate) done: Vec<Effect>,
 }
 
 impl Report {
@@ -57,6 +61,7 @@ impl Report {
             not_stored: None,
             outcome: None,
             written: None,
+            left: Vec::new(),
             done: Vec::new(),
         }
     }
@@ -76,7 +81,7 @@ pub(super) async fn forget(client: Client, target: ObjectRef, stored: Arc<Harden
 
 impl Job {
     /// Carries everything out, up to the first thing that fails.
-    pub(super) async fn run(self) -> Report {
+    pub(crate) async fn run(self) -> Report {
         let mut report = Report::about(self.target.clone());
         for effect in &self.effects {
             if !self.carry_out(effect, &mut report).await {
@@ -100,6 +105,21 @@ impl Job {
             }
             Effect::Patch { attempt, patch } => self.send(Sent::Patch(*attempt), patch, report).await,
             Effect::Undo { patch } => self.send(Sent::Undo, patch, report).await,
+            Effect::TryPolicies { plan, steps } => {
+                let Some(answer) = self.ask(steps).await else {
+                    return false;
+                };
+                report.outcome = Some(self.outcome(Sent::DryRun(plan.clone()), answer));
+                true
+            }
+            Effect::WritePolicies { steps } => {
+                let Some(answer) = self.write(steps, &mut report.left).await else {
+                    return false;
+                };
+                let done = answer == Answer::Done;
+                report.outcome = Some(self.outcome(Sent::Policies, answer));
+                done
+            }
             Effect::DeletePods(pods) => {
                 for pod in pods {
                     let Some(sender) = self.sender() else { return false };
@@ -145,6 +165,36 @@ impl Job {
         report.written = generation;
         report.outcome = Some(self.outcome(sent, answer));
         done
+    }
+
+    /// What the API server would store of all steps; the first answer that is not as it should be. `None`: our term is over.
+    async fn ask(&self, steps: &[Step]) -> Option<Answer> {
+        let sender = policies::Sender::new(self.client.clone(), &self.namespace);
+        for step in steps {
+            let answer = sender.ask(step, self.left()?.min(LONGEST)).await;
+            if answer != Answer::Done {
+                return Some(answer);
+            }
+        }
+        Some(Answer::Done)
+    }
+
+    /// Takes the steps, up to the first that fails: the order is safe at every point.
+    async fn write(&self, steps: &[Step], left: &mut Vec<(String, Left)>) -> Option<Answer> {
+        let sender = policies::Sender::new(self.client.clone(), &self.namespace);
+        for step in steps {
+            let answer = sender.take(step, left, self.left()?.min(LONGEST)).await;
+            if answer != Answer::Done {
+                tracing::warn!(
+                    namespace = self.namespace,
+                    policy = step.name(),
+                    ?answer,
+                    "a network policy was not written"
+                );
+                return Some(answer);
+            }
+        }
+        Some(Answer::Done)
     }
 
     fn outcome(&self, sent: Sent, answer: Answer) -> Outcome {

@@ -136,7 +136,7 @@ fn compare(workload: &Workload, plan: &Plan, stored: &Value) -> Answer {
 }
 
 /// What an error means for the request that it answers.
-fn answer(error: &kube::Error) -> Answer {
+pub(super) fn answer(error: &kube::Error) -> Answer {
     match error {
         kube::Error::Api(status) => of_status(status),
         // Sent or not, done or not: there is no telling.
@@ -176,10 +176,10 @@ fn is_failed_test(status: &Status) -> bool {
 }
 
 fn is_by_roles(status: &Status) -> bool {
-    status.message.contains("cannot patch resource")
+    status.message.contains("cannot patch resource") || status.message.contains("cannot delete resource")
 }
 
-fn later() -> Timestamp {
+pub(super) fn later() -> Timestamp {
     Timestamp::now().checked_add(LATER).unwrap_or(Timestamp::MAX)
 }
 

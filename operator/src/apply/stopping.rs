@@ -24,7 +24,7 @@ pub(super) fn is_stopped(view: &View, stops: &Stops, target: &ObjectRef, plan: &
 }
 
 /// A rollback failed: stops the policies behind it at once.
-pub(super) fn rollback_failed(view: &View, stops: &Stops, target: &ObjectRef, record: &Record) {
+pub(crate) fn rollback_failed(view: &View, stops: &Stops, target: &ObjectRef, record: &Record) {
     for id in behind(view, target, record) {
         let stop = Stop {
             reason: ROLLBACK_FAILED,
@@ -35,7 +35,7 @@ pub(super) fn rollback_failed(view: &View, stops: &Stops, target: &ObjectRef, re
 }
 
 /// A repair was rolled back: stops the policies behind it that had as many rollbacks as they allow. `others` are the records of all targets.
-pub(super) fn rolled_back<'a>(
+pub(crate) fn rolled_back<'a>(
     view: &View,
     stops: &Stops,
     target: &ObjectRef,

@@ -22,7 +22,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 
 /// Why a record was not stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum NotStored {
+pub(crate) enum NotStored {
     /// Another process was faster, or the object is gone: what is stored must be looked at first.
     Lost,
     /// Nobody knows.
@@ -32,7 +32,7 @@ pub(super) enum NotStored {
 }
 
 /// Name of the remediation of a target: `deployment-web-1a2b3c4d`.
-pub(super) fn name_of(target: &ObjectRef) -> String {
+pub(crate) fn name_of(target: &ObjectRef) -> String {
     let kind = target.kind.name().to_lowercase();
     let name: String = target.name.chars().take(LONGEST_NAME).collect();
     let identity = format!(

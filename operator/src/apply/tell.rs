@@ -12,7 +12,7 @@ use crate::report::event::{self, EventReason};
 use crate::report::{self, Reporter};
 
 /// Sends an event about a target; the remediation is what it is related to.
-pub(super) fn event(
+pub(crate) fn event(
     reporter: &Reporter,
     happening: &Event,
     target: &ObjectRef,
@@ -21,6 +21,9 @@ pub(super) fn event(
 ) {
     let reason = match happening.kind {
         EventKind::Planned => EventReason::RemediationPlanned,
+        EventKind::Staged => EventReason::NetworkPolicyStaged,
+        EventKind::Applied => EventReason::RemediationApplied,
+        EventKind::Skipped => EventReason::RemediationSkipped,
         EventKind::Verified => EventReason::RemediationVerified,
         EventKind::RolledBack | EventKind::RollbackFailed => EventReason::RemediationRolledBack,
         EventKind::Reverted => EventReason::RemediationReverted,
@@ -46,7 +49,7 @@ fn reference(remediation: &HardeningRemediation) -> ObjectReference {
 }
 
 /// Moves counters.
-pub(super) fn count(happenings: &Happenings, what: &Count, record: &Record, now: Timestamp) {
+pub(crate) fn count(happenings: &Happenings, what: &Count, record: &Record, now: Timestamp) {
     match what {
         Count::Fight { manager } => {
             happenings.conflicted(actor_class(Some(manager.as_str()).filter(|name| *name != NOBODY_NAMED)));
@@ -71,7 +74,7 @@ pub(super) fn count(happenings: &Happenings, what: &Count, record: &Record, now:
 }
 
 /// One line for each write of a record.
-pub(super) fn log(target: &ObjectRef, before: &Record, after: &Record) {
+pub(crate) fn log(target: &ObjectRef, before: &Record, after: &Record) {
     let (phase, reason) = (after.phase.as_str(), after.reason.as_str());
     if before.phase == after.phase {
         tracing::debug!(%target, phase, reason, "{}", after.message);

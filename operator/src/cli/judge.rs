@@ -9,13 +9,16 @@ use ironside_crds::{
 use ironside_engine::controls::Verdict;
 use ironside_engine::evaluate::{Evaluation, Evaluator, Finding, Score, Scoreboard};
 use ironside_engine::model::{Kind, ObjectRef};
+use ironside_engine::network::{Settings, plan_namespace};
 use ironside_engine::plan::{Plan, plan};
 use ironside_engine::policy::{ExceptionSet, PolicySet};
+use ironside_engine::remediate::{Record, network_memory, takes_away};
 use ironside_engine::world::{Delta, Object, World};
 use serde_json::{Value, json};
 
 use super::fix::Fixer;
 use super::manifest::{Document, Manifests, Problem, Source};
+use super::networks::Network;
 
 /// Objects with where they come from.
 #[derive(Debug, Default)]
@@ -105,7 +108,7 @@ impl Scanned {
     }
 
     /// Plans every repair that the policies among the objects ask for.
-    pub fn plan(mut self, now: jiff::Timestamp) -> Vec<Plan> {
+    pub fn plan(&mut self, now: jiff::Timestamp) -> Vec<Plan> {
         let (policies, exceptions) = self.compiled();
         let (world, _) = self.world.drain();
         let targets: Vec<ObjectRef> = world
@@ -142,6 +145,32 @@ impl Scanned {
             exceptions,
             now,
         }
+    }
+
+    /// Plans the networks of the namespaces, or of one, that policies ask to isolate or where something of ours is left. `records`: what the operator remembers.
+    pub(super) fn networks(
+        &mut self,
+        only: Option<&str>,
+        records: &BTreeMap<String, Record>,
+        now: jiff::Timestamp,
+    ) -> Vec<Network> {
+        let (policies, exceptions) = self.compiled();
+        let (world, _) = self.world.drain();
+        let namespaces = world
+            .shards
+            .keys()
+            .filter(|name| only.is_none_or(|only| only == &***name));
+        let plan = |namespace: &str| {
+            let record = records.get(namespace).cloned().unwrap_or_default();
+            let mut settings = Settings::of(&policies.in_namespace(&world, namespace), &exceptions, namespace, now);
+            settings.take_away = takes_away(&record);
+            let plan = plan_namespace(&world, namespace, &settings, &network_memory(&record), now)?;
+            Some(Network { plan, record })
+        };
+        namespaces
+            .filter_map(|namespace| plan(namespace))
+            .filter(Network::is_news)
+            .collect()
     }
 
     /// Whether a policy is among the objects.

@@ -10,6 +10,7 @@ mod kubeconfig;
 mod listing;
 mod locate;
 mod manifest;
+mod networks;
 mod pause;
 mod plan;
 mod report;

@@ -8,6 +8,7 @@ use ironside_engine::plan::{Change, Disposition, Plan, ignore_snippet};
 use serde_json::{Value, json};
 
 use super::judge::Scanned;
+use super::networks::{self, Network};
 use super::report::dotted;
 use super::style::Style;
 use super::{ClusterArgs, Format, Outcome, kubeconfig, listing};
@@ -44,23 +45,52 @@ impl PlanArgs {
                 "ironside: no policy in the cluster, so nothing is planned; `ironside scan --cluster` judges without one"
             )?;
         }
-        let mut plans = scanned.plan(jiff::Timestamp::now());
+        let now = jiff::Timestamp::now();
+        let mut plans = scanned.plan(now);
+        let networks = networks(&connection.client, namespace, &mut scanned, now, err).await?;
         plans.sort_by(|a, b| (rank(a), &a.target).cmp(&(rank(b), &b.target)));
         match self.output {
-            Format::Table => write_table(&plans, namespace, self.brief, Style::of_stdout(), out)?,
+            Format::Table => write_table(&plans, &networks, namespace, self.brief, Style::of_stdout(), out)?,
             Format::Json => {
-                let plans: Vec<Value> = plans.iter().map(as_json).collect();
+                let networks = networks.iter().map(Network::as_json);
+                let plans: Vec<Value> = plans.iter().map(as_json).chain(networks).collect();
                 let document = json!({"apiVersion": "ironside.dev/v1", "kind": "PlanList", "items": plans});
                 serde_json::to_writer_pretty(&mut *out, &document)?;
                 writeln!(out)?;
             }
         }
-        Ok(match (trouble, plans.is_empty()) {
+        Ok(match (trouble, plans.is_empty() && networks.is_empty()) {
             (true, _) => Outcome::Trouble,
             (false, true) => Outcome::Clean,
             (false, false) => Outcome::Findings,
         })
     }
+}
+
+/// Plans of networks. Who may talk to a namespace is said in others as well: where one asks for isolation, all are read.
+async fn networks(
+    client: &kube::Client,
+    namespace: Option<&str>,
+    scanned: &mut Scanned,
+    now: jiff::Timestamp,
+    err: &mut dyn Write,
+) -> anyhow::Result<Vec<Network>> {
+    let records = networks::records(client, namespace).await;
+    let here = scanned.networks(namespace, &records, now);
+    if namespace.is_none() || here.is_empty() {
+        return Ok(here);
+    }
+    let mut all = Scanned::default();
+    listing::read_policies(client, &mut all).await;
+    listing::read(client, None, &mut all).await;
+    if !all.problems.is_empty() {
+        writeln!(
+            err,
+            "ironside: other namespaces cannot be read: who reaches this one from there is not known here, and `kubectl get hrem` has the plan"
+        )?;
+        return Ok(here);
+    }
+    Ok(all.networks(namespace, &records, now))
 }
 
 /// What a person can decide on first, what only tells last.
@@ -74,12 +104,13 @@ const fn rank(plan: &Plan) -> u8 {
 
 fn write_table(
     plans: &[Plan],
+    networks: &[Network],
     namespace: Option<&str>,
     brief: bool,
     style: Style,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
-    if plans.is_empty() {
+    if plans.is_empty() && networks.is_empty() {
         return writeln!(
             out,
             "Nothing to repair{}.",
@@ -99,12 +130,16 @@ fn write_table(
             writeln!(out)?;
         }
     }
+    for network in networks {
+        network.write(brief, style, out)?;
+    }
+    let held = networks.iter().filter(|network| network.is_held()).count();
     let count = |wanted: u8| plans.iter().filter(|plan| rank(plan) == wanted).count();
     writeln!(
         out,
         "{} can be repaired, {} held, {} not repairable by Ironside",
-        count(0),
-        count(1),
+        count(0) + networks.len() - held,
+        count(1) + held,
         count(2)
     )
 }

@@ -59,6 +59,8 @@ pub enum Seen {
         namespace: String,
         /// Name.
         name: String,
+        /// UID: which object of that name.
+        uid: String,
     },
     /// The standing of the watch changed; what it saw before stays as it is.
     Standing(Standing),
@@ -256,6 +258,7 @@ impl Task {
                         self.send(Seen::Deleted {
                             namespace: raw.namespace().to_owned(),
                             name: raw.name().to_owned(),
+                            uid: kube::Resource::meta(&raw).uid.clone().unwrap_or_default(),
                         })
                         .await?;
                     }

@@ -1,102 +1,139 @@
-//! The task that keeps the networks of namespaces as their policies ask: looks at a namespace when something about it changed, and does what follows.
+//! The task that keeps the networks of namespaces as their policies ask: looks at a namespace when something about it changed, asks the state machine of repairs
+//! what follows, and has it done by jobs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ironside_crds::remediation::DecisionAction;
-use ironside_crds::{HardeningRemediation, Phase, RemediationStatus};
-use ironside_engine::model::Kind;
 use ironside_engine::model::network::ApiServerBackend;
-use ironside_engine::network::generate::CONTROL;
-use ironside_engine::network::restore::reverted;
-use ironside_engine::network::{Decision, NetworkPlan, Settings, Start, Step};
-use ironside_engine::plan::Held;
-use ironside_engine::policy::Limits;
+use ironside_engine::model::{Kind, ObjectRef};
+use ironside_engine::remediate::{Effect, Phase, step};
 use jiff::Timestamp;
-use kube::Api;
-use kube::api::PostParams;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::live::live;
+use super::look::{Circumstances, Look};
 use super::place::{Place, SHOWN};
-use super::record;
-use super::standing::{Circumstances, Next, next};
-use super::steps::{Left, StepError, send};
-use crate::metrics::happenings::{Outcome, actor_class};
+use super::shown::shown;
+use crate::apply::{Job, NotStored, Report, convert, name_of, tell};
+use crate::cluster::permissions::Missing;
 use crate::process::Context;
-use crate::reconcile::{Dirty, Policy, View};
-use crate::report::event::{self, Event, EventReason};
-use crate::report::write_status;
+use crate::reconcile::{Dirty, View};
 
 /// What other namespaces say about one is looked at so long after a change: their pods take longer to start.
 const ELSEWHERE: Duration = Duration::from_secs(1);
-/// Pauses after failures: the first, and the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_mins(2);
+/// How often it is looked whether a lease that lapsed was renewed after all.
+const LAPSE: Duration = Duration::from_millis(200);
 
 /// The task's state.
 pub struct Keeper {
     context: Context,
+    missing: watch::Receiver<Arc<Missing>>,
     places: BTreeMap<String, Place>,
     /// When to look at which namespace.
     due: BTreeMap<String, Instant>,
     callers: Arc<Vec<ApiServerBackend>>,
+    jobs: JoinSet<(String, Report)>,
+    /// The term in which `places` was filled.
+    term: Option<i64>,
+}
+
+/// The Namespace as a target.
+fn target(namespace: &str) -> ObjectRef {
+    ObjectRef::new(Kind::Namespace, "", namespace)
+}
+
+/// Whole seconds, as times are stored: what is decided now must look the same when it is read back.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
 }
 
 impl Keeper {
-    /// A keeper for the operator's cluster.
-    pub fn new(context: Context) -> Self {
+    /// A keeper for the operator's cluster. `missing`: rights that the operator lacks.
+    pub fn new(context: Context, missing: watch::Receiver<Arc<Missing>>) -> Self {
         Self {
             context,
+            missing,
             places: BTreeMap::new(),
             due: BTreeMap::new(),
             callers: Arc::default(),
+            jobs: JoinSet::new(),
+            term: None,
         }
     }
 
-    /// Works until `stop`, or until nothing is seen any more.
+    /// Works until `stop`, or until nothing is seen any more; then finishes the requests in flight.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut subscription = self.context.views.subscribe();
         let mut epochs = self.context.leadership.epochs();
         loop {
-            let due = self.due.values().min().copied();
+            let next = self.next();
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => break,
                 changed = subscription.changed() => match changed {
                     Some((view, dirty)) => self.note(&view, &dirty),
-                    None => return,
+                    None => break,
                 },
-                changed = epochs.changed() => {
-                    if changed.is_err() {
-                        return;
+                Some(finished) = self.jobs.join_next() => match finished {
+                    Ok((namespace, report)) => self.finish(&namespace, report),
+                    Err(error) => {
+                        tracing::error!(error = %error, "a job of the keeper of networks panicked; this is a bug");
+                        self.context.happenings.failed("network", "panic");
+                        self.term = None; // begin again
                     }
-                    // What another process wrote meanwhile is in the view; what this one remembers may be older.
-                    self.places.clear();
-                    self.note_all(&self.context.views.latest());
+                },
+                changed = epochs.changed() => if changed.is_err() { break },
+                changed = self.missing.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    self.note_places();
                 }
-                () = sleep_until(due) => {}
+                () = sleep_until(next) => {}
             }
-            let view = self.context.views.latest();
-            if !view.complete || !self.context.leadership.leads() {
-                continue;
+            self.work();
+        }
+        while self.jobs.join_next().await.is_some() {}
+    }
+
+    /// When to wake. Who does not lead has nothing to wake for.
+    fn next(&self) -> Option<Instant> {
+        self.term?;
+        if !self.context.leadership.leads() {
+            return Some(Instant::now() + LAPSE);
+        }
+        self.due.values().min().copied()
+    }
+
+    /// Looks at every namespace that is due.
+    fn work(&mut self) {
+        let view = self.context.views.latest();
+        let held = *self.context.leadership.epochs().borrow();
+        let term = held.filter(|_| view.complete);
+        if term != self.term {
+            self.term = term;
+            // What another process wrote meanwhile is in the view; what this one remembers may be older.
+            self.places.clear();
+            self.due.clear();
+            if term.is_some() {
+                self.note_all(&view);
             }
-            let now = Instant::now();
-            let ready: Vec<String> = self
-                .due
-                .iter()
-                .filter(|(_, at)| **at <= now)
-                .map(|(name, _)| name.clone())
-                .collect();
-            for namespace in ready {
-                self.due.remove(&namespace);
-                self.look(&namespace).await;
-                if stop.is_cancelled() {
-                    return;
-                }
-            }
+        }
+        // A lease that is renewed late lapses for a moment: nothing is forgotten, nothing is sent.
+        let leads = self.context.leadership.term().map(|term| term.epoch);
+        let Some(epoch) = leads.filter(|epoch| Some(*epoch) == term) else {
+            return;
+        };
+        let at = Instant::now();
+        let due = self.due.iter().filter(|(_, due)| **due <= at);
+        let ready: Vec<String> = due.map(|(name, _)| name.clone()).collect();
+        for namespace in ready {
+            self.due.remove(&namespace);
+            self.look(&view, &namespace, epoch);
         }
     }
 
@@ -105,33 +142,61 @@ impl Keeper {
         let callers = &view.world.api_server_backends;
         let everything = dirty.is_empty() || !Arc::ptr_eq(callers, &self.callers);
         self.callers = Arc::clone(callers);
+        for key in &dirty.remediations {
+            let (namespace, name) = key;
+            if *name != name_of(&target(namespace)) {
+                continue;
+            }
+            if let Some(place) = self.places.get_mut(namespace) {
+                place.entry.see(view.declared.remediations.get(key));
+            }
+            self.look_at(namespace, Duration::ZERO);
+        }
+        if !dirty.remediations.is_empty() {
+            let waiting = self.places.iter().filter(|(_, place)| place.waits_for_room());
+            let waiting: Vec<String> = waiting.map(|(namespace, _)| namespace.clone()).collect();
+            for namespace in waiting {
+                self.look_at(&namespace, Duration::ZERO);
+            }
+        }
         if everything {
             return self.note_all(view);
         }
-        let changed: BTreeSet<&str> = dirty
-            .targets
-            .iter()
-            .filter(|target| target.kind == Kind::Namespace)
-            .map(|target| target.name.as_ref())
-            .collect();
+        let of_namespaces = |target: &&ObjectRef| target.kind == Kind::Namespace;
+        let changed: BTreeSet<&str> = dirty.targets.iter().filter(of_namespaces).map(|it| &*it.name).collect();
         for namespace in &changed {
             self.look_at(namespace, Duration::ZERO);
         }
-        for (namespace, name) in &dirty.remediations {
-            if *name == record::name(namespace) {
-                self.look_at(namespace, Duration::ZERO);
+        // Workloads are watched while an isolation is not proven.
+        for target in dirty.targets.iter().filter(|target| target.kind != Kind::Namespace) {
+            if self
+                .places
+                .get(&*target.namespace)
+                .is_some_and(Place::watches_workloads)
+            {
+                self.look_at(&target.namespace, Duration::ZERO);
             }
         }
         // Somebody else may have begun to name a Service of a namespace that is kept.
-        let kept: Vec<String> = self.places.keys().cloned().collect();
-        for namespace in kept.iter().filter(|_| !changed.is_empty()) {
-            self.look_at(namespace, ELSEWHERE);
+        if !changed.is_empty() {
+            let kept: Vec<String> = self.places.keys().cloned().collect();
+            for namespace in kept {
+                self.look_at(&namespace, ELSEWHERE);
+            }
         }
     }
 
     fn note_all(&mut self, view: &View) {
         for namespace in view.world.shards.keys().filter(|name| !name.is_empty()) {
             self.look_at(namespace, Duration::ZERO);
+        }
+        self.note_places();
+    }
+
+    fn note_places(&mut self) {
+        let kept: Vec<String> = self.places.keys().cloned().collect();
+        for namespace in kept {
+            self.look_at(&namespace, Duration::ZERO);
         }
     }
 
@@ -141,256 +206,132 @@ impl Keeper {
         *due = at.min(*due);
     }
 
-    /// Looks at a namespace and does what follows.
-    async fn look(&mut self, namespace: &str) {
-        let view = self.context.views.latest();
-        let now = Timestamp::now();
-        let stored = view
-            .declared
-            .remediations
-            .get(&(namespace.to_owned(), record::name(namespace)))
-            .cloned();
+    /// One step of one namespace.
+    fn look(&mut self, view: &Arc<View>, namespace: &str, epoch: i64) {
+        let target = target(namespace);
+        let key = (namespace.to_owned(), name_of(&target));
+        let stored = view.declared.remediations.get(&key);
         let here = view.policies.in_namespace(&view.world, namespace);
-        let mut settings = Settings::of(&here, &view.exceptions, namespace, now);
-        let live = live(&view, namespace);
-        let concerned = !settings.policies.is_empty() || settings.suspended || stored.is_some() || !live.is_empty();
-        if !concerned {
-            self.places.remove(namespace);
-            return;
+        if !self.places.contains_key(namespace) {
+            if !Place::is_concerned(view, namespace, &here, stored.is_some(), now()) {
+                return;
+            }
+            let mut place = Place::default();
+            place.entry.see(stored);
+            self.places.insert(namespace.to_owned(), place);
         }
-        let place = self.places.entry(namespace.to_owned()).or_default();
-        if !place.is_shown(&live) {
+        let Some(place) = self.places.get_mut(namespace) else {
+            return;
+        };
+        if place.entry.busy {
+            return; // its end looks again
+        }
+        if let Some(left) = place.entry.outdated_for() {
+            return self.look_at(namespace, left);
+        }
+        if !place.is_shown(view, namespace) {
             return self.look_at(namespace, SHOWN);
         }
-        let stated = stored.as_ref().and_then(|stored| stored.spec.decision.clone());
-        let generation = stored
-            .as_ref()
-            .and_then(|stored| stored.metadata.generation)
-            .unwrap_or(1);
-        let mut before = place.status(stored.as_deref());
-        let news = before.observed_generation.is_none_or(|seen| seen < generation);
-        match stated.as_ref().map(|stated| stated.action) {
-            Some(DecisionAction::Revert) => settings.policies.clear(),
-            Some(DecisionAction::Retry) if news => {
-                before.phase = None;
-                before.memory.reverts.clear();
-                place.refused = None;
-            }
-            _ => {}
-        }
-        let limits = here.limits();
-        if let Some((_, message)) = &place.refused {
-            settings.held.push(Held::Denied {
-                message: message.clone(),
-            });
-        }
-        let mut memory = record::memory(&before);
-        if let Some(manager) = place.tampered(&live).filter(|_| memory.closed && memory.hold.is_none()) {
-            memory = reverted(memory, &manager, now);
-            self.context.happenings.conflicted(actor_class(Some(&manager)));
-        }
-        place.stood = live.keys().cloned().collect();
-        let planned = catch_unwind(AssertUnwindSafe(|| {
-            place.plan(&view, namespace, &settings, &memory, now)
-        }));
-        let Ok(plan) = planned else {
+        let now = now();
+        let missing = Arc::clone(&self.missing.borrow());
+        let around = Circumstances {
+            context: &self.context,
+            missing: &missing,
+            view,
+            here: &here,
+            epoch,
+            now,
+        };
+        let looked = catch_unwind(AssertUnwindSafe(|| Look::at(&around, namespace, place)));
+        let Ok(look) = looked else {
             tracing::error!(
                 namespace,
                 "planning its network panicked; this is a bug, the namespace is left alone"
             );
-            self.context.happenings.panicked();
-            return;
+            return self.context.happenings.panicked();
         };
-        let Some(plan) = plan else { return };
-        place.note_plan(&plan, now);
-        let stopped = stopped(&self.context, &view, &settings);
-        let circumstances = Circumstances {
-            stated: stated.as_ref(),
-            generation,
-            limits: &limits,
-            paused: view.is_paused(&record::target(namespace), now),
-            stopped: stopped.as_deref(),
-            guarded: view.declared.approval_guarded(),
-            settled_since: place.settled.as_ref().map_or(now, |(_, since)| *since),
-            now,
-        };
-        let next = next(&before, &plan, &circumstances);
-        self.follow(namespace, stored.as_deref(), &before, &plan, next, &limits)
-            .await;
-    }
-
-    /// Writes the record and takes the steps. An allow that is put back is urgent: its record comes after it.
-    async fn follow(
-        &mut self,
-        namespace: &str,
-        stored: Option<&HardeningRemediation>,
-        before: &RemediationStatus,
-        plan: &NetworkPlan,
-        next: Next,
-        limits: &Limits,
-    ) {
-        let urgent = next.act && plan.decision == Decision::Keep && plan.start == Start::AtOnce;
-        if urgent {
-            self.act(namespace, plan).await;
+        let record = &place.entry.record;
+        let step = step(record, &look.observed(&place.entry), now);
+        let mut effects = step.effects;
+        let wake = effects.iter().find_map(|effect| match effect {
+            Effect::WakeAt(at) => Some(*at),
+            _ => None,
+        });
+        effects.retain(|effect| !matches!(effect, Effect::WakeAt(_)));
+        let lost = place.entry.stored.is_none() && record.phase.in_flight();
+        if lost && !effects.contains(&Effect::Persist) {
+            effects.insert(0, Effect::Persist);
         }
-        let recorded = match &next.status {
-            Some(status) => self.write(namespace, stored, before, status).await,
-            None => true,
-        };
-        if let Some(status) = next.status.as_ref().filter(|_| recorded) {
-            self.tell(namespace, before, status, plan);
+        if effects.is_empty() {
+            if place.entry.stored.is_none() && record.phase == Phase::New && look.is_idle() {
+                self.places.remove(namespace);
+            }
+        } else {
+            if effects.contains(&Effect::Persist) {
+                tell::log(&target, record, &step.record);
+            }
+            if step.record.phase != record.phase {
+                place.entry.outcome = None; // what was answered in another phase says nothing about this one
+            }
+            let old = place.entry.stored.as_deref().and_then(|stored| stored.status.as_ref());
+            let job = Job {
+                client: self.context.client.clone(),
+                leadership: self.context.leadership.clone(),
+                namespace: namespace.to_owned(),
+                stored: place.entry.stored.clone(),
+                status: convert::status(&step.record, look.plan.as_ref().map(shown), old),
+                workload: None,
+                plan: None,
+                effects,
+                target,
+            };
+            place.entry.busy = true;
+            let namespace = namespace.to_owned();
+            self.jobs.spawn(async move { (namespace, job.run().await) });
         }
-        if next.act && !urgent && recorded {
-            self.act(namespace, plan).await;
-        }
-        if let Some(wake) = next.wake {
+        if let Some(wake) = wake {
             let wait = Duration::try_from(wake.duration_since(Timestamp::now())).unwrap_or_default();
             self.look_at(namespace, wait.max(Duration::from_millis(1)));
         }
-        tracing::debug!(namespace, decision = ?plan.decision, steps = plan.steps.len(), settle = ?limits.settle, "looked at a network");
     }
 
-    async fn act(&mut self, namespace: &str, plan: &NetworkPlan) {
-        let began = Instant::now();
-        let mut left = Vec::new();
-        let sent = send(
-            &self.context.client,
-            &self.context.leadership,
-            namespace,
-            &plan.steps,
-            &mut left,
-        )
-        .await;
-        let place = self.places.entry(namespace.to_owned()).or_default();
-        for (name, left) in left {
-            match &left {
-                Left::There { .. } => _ = place.stood.insert(name.clone()),
-                Left::Gone { .. } => _ = place.stood.remove(&name),
-            }
-            place.doubt.insert(name, left);
-            place.doubt_since = Some(Instant::now());
-        }
-        let names: Vec<&str> = plan.steps.iter().map(Step::name).collect();
-        match sent {
-            Ok(()) => {
-                place.pause = None;
-                let outcome = match plan.decision {
-                    Decision::Withdraw | Decision::Hold(_) => Outcome::Reverted,
-                    _ => Outcome::Applied,
-                };
-                self.context.happenings.remediated(CONTROL, outcome);
-                let took = began.elapsed();
-                tracing::info!(namespace, policies = names.join(", "), ?took, decision = ?plan.decision, "network policies written");
-                // The watch will show it; if it does not, look again.
-                self.look_at(namespace, SHOWN);
-            }
-            Err(StepError::NotLeading) => {}
-            Err(error) => self.failed(namespace, plan, &error),
-        }
-    }
-
-    fn failed(&mut self, namespace: &str, plan: &NetworkPlan, error: &StepError) {
-        self.context.happenings.failed("network", error.category());
-        self.context.happenings.remediated(CONTROL, Outcome::Failed);
-        tracing::warn!(namespace, error = %error, "a network policy was not written");
-        let place = self.places.entry(namespace.to_owned()).or_default();
-        // What was sent before the failure is known; what the failed request did is not: the next look plans from what is there.
-        let pause = place.pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
-        place.pause = Some(pause);
-        if let Some(message) = error.refusal().filter(|_| plan.decision == Decision::Isolate) {
-            place.refused = Some((plan.hash.clone(), message));
-        }
-        self.look_at(namespace, pause);
-    }
-
-    /// Writes the status if it differs. Returns whether what follows from it may be done.
-    async fn write(
-        &mut self,
-        namespace: &str,
-        stored: Option<&HardeningRemediation>,
-        before: &RemediationStatus,
-        status: &RemediationStatus,
-    ) -> bool {
-        if status == before && stored.is_some() {
-            return true;
-        }
-        let api: Api<HardeningRemediation> = Api::namespaced(self.context.client.clone(), namespace);
-        if stored.is_none() && !self.create(namespace, &api).await {
-            return false;
-        }
-        match write_status(&api, &self.context.leadership, &record::name(namespace), status).await {
-            Ok(_) => {
-                let place = self.places.entry(namespace.to_owned()).or_default();
-                place.written = Some(status.clone());
-                true
-            }
-            Err(error) => {
-                self.context.happenings.failed("network", error.category());
-                tracing::warn!(namespace, error = %error, "the record of its network was not written");
-                self.look_at(namespace, FIRST_PAUSE);
-                false
-            }
-        }
-    }
-
-    async fn create(&mut self, namespace: &str, api: &Api<HardeningRemediation>) -> bool {
-        if !self.context.leadership.leads() {
-            return false;
-        }
-        let parameters = PostParams {
-            field_manager: Some(crate::report::FIELD_MANAGER.to_owned()),
-            ..PostParams::default()
+    /// Takes in what became of a job.
+    fn finish(&mut self, namespace: &str, report: Report) {
+        self.look_at(namespace, Duration::ZERO);
+        let Some(place) = self.places.get_mut(namespace) else {
+            return; // of another term
         };
-        match api.create(&parameters, &record::fresh(namespace)).await {
-            Ok(_) => true,
-            Err(kube::Error::Api(status)) if status.code == 409 => true,
-            Err(error) => {
-                self.context.happenings.failed("network", "create");
-                tracing::warn!(namespace, error = %error, "the record of its network was not created");
-                self.look_at(namespace, FIRST_PAUSE);
-                false
+        place.entry.busy = false;
+        if let Some(stored) = report.stored {
+            place.entry.keep(stored);
+        }
+        match report.not_stored {
+            Some(NotStored::Lost | NotStored::Unknown) => place.entry.outdate(),
+            Some(NotStored::Refused(why)) => {
+                tracing::error!(namespace, error = why, "the record of its network cannot be stored");
+                self.context.happenings.failed("network", "refused");
+                place.entry.outdate();
             }
+            None => {}
         }
+        if !report.left.is_empty() {
+            let names: Vec<&str> = report.left.iter().map(|(name, _)| name.as_str()).collect();
+            tracing::info!(namespace, policies = names.join(", "), "network policies written");
+        }
+        place.wrote(report.left);
+        if let Some(outcome) = report.outcome {
+            place.entry.answered(outcome, None);
+        }
+        let view = self.context.views.latest();
+        super::telling::tell(
+            &self.context,
+            &view,
+            &target(namespace),
+            &place.entry,
+            &report.done,
+            now(),
+        );
     }
-
-    /// Events on transitions.
-    fn tell(&self, namespace: &str, before: &RemediationStatus, status: &RemediationStatus, plan: &NetworkPlan) {
-        if before.phase == status.phase && before.reason == status.reason {
-            return;
-        }
-        let reason = match status.phase {
-            Some(Phase::Pending) if before.phase.is_none_or(|phase| phase == Phase::Closed) => {
-                EventReason::NetworkPolicyStaged
-            }
-            Some(Phase::Verifying) => EventReason::RemediationApplied,
-            Some(Phase::Succeeded) => EventReason::RemediationVerified,
-            Some(Phase::Reverting) => EventReason::RemediationReverted,
-            Some(Phase::Held) if status.reason == record::FIGHT => EventReason::ReconcileConflict,
-            Some(Phase::Held) => EventReason::RemediationSkipped,
-            _ => return,
-        };
-        if status.phase == Some(Phase::Succeeded) {
-            self.context.happenings.remediated(CONTROL, Outcome::Verified);
-        }
-        self.context.reporter.report(Event {
-            reason,
-            regarding: event::reference(&plan.namespace, &plan.uid),
-            related: None,
-            note: format!(
-                "network of namespace {namespace}: {} ({})",
-                status.message, status.reason
-            ),
-        });
-    }
-}
-
-/// Why repairs under one of the isolating policies have stopped, if they have.
-fn stopped(context: &Context, view: &View, settings: &Settings) -> Option<String> {
-    let policies = settings.policies.iter().filter_map(|id| view.declared.policies.get(id));
-    policies
-        .filter_map(|policy: &Arc<Policy>| context.stops.of(policy))
-        .map(|stop| stop.message)
-        .next()
 }
 
 async fn sleep_until(due: Option<Instant>) {

@@ -1,17 +1,18 @@
-//! What this process knows of a namespace beside the view: what it wrote and the watch has not shown, the last plan, what was refused.
+//! What this process knows of a namespace beside the view: its record, what it wrote and the watch has not shown, the last plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use ironside_crds::{HardeningRemediation, RemediationStatus};
 use ironside_engine::network::generate::DENY;
 use ironside_engine::network::{Inputs, Memory, NetworkPlan, Settings, plan_inputs};
 use ironside_engine::plan::PlanHash;
+use ironside_engine::policy::InNamespace;
+use ironside_engine::remediate::{Phase, Reason};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::live::{Seen, is_older};
-use super::steps::Left;
+use super::live::{Seen, is_older, live};
+use crate::apply::{Entry, Left};
 use crate::reconcile::View;
 
 /// A write that the watch does not show within this time is not waited for any longer.
@@ -24,18 +25,17 @@ const UNKNOWN: &str = "unknown";
 /// What this process knows of a namespace beside the view.
 #[derive(Debug, Default)]
 pub(super) struct Place {
-    /// The status as written last, until the watch shows it or a newer one.
-    pub(super) written: Option<RemediationStatus>,
+    /// The record, and what became of the last request.
+    pub(super) entry: Entry,
     /// The plan, and since when it is what it is.
-    pub(super) settled: Option<(PlanHash, Timestamp)>,
+    settled: Option<(PlanHash, Timestamp)>,
     /// Writes that the watch has not shown yet.
-    pub(super) doubt: BTreeMap<String, Left>,
-    pub(super) doubt_since: Option<Instant>,
+    doubt: BTreeMap<String, Left>,
+    doubt_since: Option<Instant>,
+    /// The deny that we made went before the watch showed it.
+    deny_departed: bool,
     /// Names of our policies that stood at the last look.
     pub(super) stood: BTreeSet<String>,
-    /// The plan that the API server refused, and what it said.
-    pub(super) refused: Option<(PlanHash, String)>,
-    pub(super) pause: Option<Duration>,
     last: Option<Planned>,
 }
 
@@ -50,28 +50,53 @@ struct Planned {
 }
 
 impl Place {
-    /// The status to go on from: what was written last, unless the watch shows a later one.
-    pub(super) fn status(&mut self, stored: Option<&HardeningRemediation>) -> RemediationStatus {
-        let seen = stored.and_then(|stored| stored.status.clone()).unwrap_or_default();
-        match &self.written {
-            Some(written) if *written != seen => written.clone(),
-            _ => {
-                self.written = None;
-                seen
+    /// Whether there is anything to know about a namespace: policies ask for something, or something of ours is left.
+    pub(super) fn is_concerned(view: &View, namespace: &str, here: &InNamespace, stored: bool, now: Timestamp) -> bool {
+        let settings = Settings::of(here, &view.exceptions, namespace, now);
+        stored || !settings.policies.is_empty() || settings.suspended || !live(view, namespace).is_empty()
+    }
+
+    /// Whether how the workloads fare decides what follows.
+    pub(super) fn watches_workloads(&self) -> bool {
+        matches!(
+            self.entry.record.phase,
+            Phase::Verifying | Phase::Probation | Phase::RollingBack | Phase::RollbackFailed
+        )
+    }
+
+    /// Whether it waits for other repairs to finish.
+    pub(super) fn waits_for_room(&self) -> bool {
+        self.entry.record.phase == Phase::Pending && self.entry.record.reason == Reason::Budget
+    }
+
+    /// Takes in what writes left behind.
+    pub(super) fn wrote(&mut self, left: Vec<(String, Left)>) {
+        for (name, left) in left {
+            match &left {
+                Left::There { .. } => _ = self.stood.insert(name.clone()),
+                Left::Gone { .. } => _ = self.stood.remove(&name),
             }
+            self.doubt.insert(name, left);
+            self.doubt_since = Some(Instant::now());
         }
     }
 
-    /// Whether the watch shows what was written, or is not waited for any more.
-    pub(super) fn is_shown(&mut self, live: &BTreeMap<String, Seen>) -> bool {
-        self.doubt.retain(|name, left| {
-            let seen = live.get(name);
-            match left {
-                Left::There { uid, version } => {
-                    !seen.is_some_and(|seen| seen.uid != *uid || !is_older(&seen.version, version))
-                }
-                Left::Gone { uid } => seen.is_some_and(|seen| seen.uid == *uid),
+    /// Whether the watch shows what was written, has shown it already and more, or is not waited for any more.
+    pub(super) fn is_shown(&mut self, view: &View, namespace: &str) -> bool {
+        if self.doubt.is_empty() {
+            return true;
+        }
+        let live = live(view, namespace);
+        let departed = |uid: &str| view.departed.iter().any(|gone| gone == uid);
+        let deny_departed = &mut self.deny_departed;
+        self.doubt.retain(|name, left| match (left, live.get(name)) {
+            (Left::There { uid, version }, Some(seen)) => seen.uid == *uid && is_older(&seen.version, version),
+            (Left::There { uid, .. }, None) if departed(uid) => {
+                *deny_departed |= name == DENY;
+                false
             }
+            (Left::There { .. }, None) => true,
+            (Left::Gone { uid }, seen) => seen.is_some_and(|seen| seen.uid == *uid),
         });
         if self.doubt_since.is_some_and(|since| since.elapsed() >= SHOWN) {
             self.doubt.clear();
@@ -80,6 +105,11 @@ impl Place {
             self.doubt_since = None;
         }
         self.doubt.is_empty()
+    }
+
+    /// Whether somebody deleted our deny before the watch showed it; told once.
+    pub(super) fn deny_departed(&mut self) -> bool {
+        std::mem::take(&mut self.deny_departed)
     }
 
     /// Who changed our policies since the last look, if somebody did. The deny is another story.
@@ -92,7 +122,7 @@ impl Place {
         altered.or_else(|| gone.then(|| UNKNOWN.to_owned()))
     }
 
-    /// The plan; the last one where nothing that it follows from has changed.
+    /// The plan; the last one where nothing that it follows from has changed. `None` if the namespace is gone.
     pub(super) fn plan(
         &mut self,
         view: &View,
@@ -120,12 +150,14 @@ impl Place {
         Some(plan)
     }
 
-    pub(super) fn note_plan(&mut self, plan: &NetworkPlan, now: Timestamp) {
-        if self.settled.as_ref().is_none_or(|(hash, _)| *hash != plan.hash) {
-            self.settled = Some((plan.hash.clone(), now));
-        }
-        if self.refused.as_ref().is_some_and(|(hash, _)| *hash != plan.hash) {
-            self.refused = None;
+    /// Since when the plan is what it is.
+    pub(super) fn settled_since(&mut self, plan: &NetworkPlan, now: Timestamp) -> Timestamp {
+        match &self.settled {
+            Some((hash, since)) if *hash == plan.hash => *since,
+            _ => {
+                self.settled = Some((plan.hash.clone(), now));
+                now
+            }
         }
     }
 }

@@ -205,7 +205,7 @@ impl Operator {
         old_definitions: Arc<AtomicBool>,
     ) {
         let stop = &self.stop_working;
-        let repairs_missing = missing.clone();
+        let (repairs_missing, networks_missing) = (missing.clone(), missing.clone());
         let status = StatusWriter::new(context.clone(), missing, old_definitions);
         self.writers.start("status", status.run(stop.clone()));
         self.writers
@@ -214,7 +214,7 @@ impl Operator {
             .start("repairs", apply::run(context.clone(), repairs_missing, stop.clone()));
         let reports = CommunityWriter::new(context.clone());
         self.writers.start("reports", reports.run(stop.clone()));
-        let network = Keeper::new(context.clone());
+        let network = Keeper::new(context.clone(), networks_missing);
         self.writers.start("network", network.run(stop.clone()));
         self.writers.start("rights", keep_asking(context, answer, stop.clone()));
     }

@@ -153,7 +153,7 @@ impl Declared {
         match seen {
             Seen::Standing(_) => {}
             Seen::Applied(item) => self.put(source, *item, &mut touched),
-            Seen::Deleted { namespace, name } => self.remove(source, &(namespace, name), &mut touched),
+            Seen::Deleted { namespace, name, .. } => self.remove(source, &(namespace, name), &mut touched),
             Seen::Replaced(items) => {
                 let kept: Vec<Key> = items.iter().map(key_of).collect();
                 for key in self.keys(source, scope) {

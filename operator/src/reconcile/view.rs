@@ -1,6 +1,6 @@
 //! One consistent moment: what exists, what was declared, what follows.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use ironside_engine::controls::find;
@@ -26,6 +26,8 @@ pub struct View {
     pub results: Results,
     /// How the watches fare.
     pub standings: Standings,
+    /// UIDs of the NetworkPolicies that went last, some hundred.
+    pub departed: Arc<VecDeque<String>>,
     /// Whether everything was looked at once, so that absence means something. Until then nothing is judged, and nothing must be written.
     pub complete: bool,
     /// When everything was judged last.

@@ -3,7 +3,7 @@
 //! Synchronous between two batches: no lock, no waiting, so a view is always consistent. Nothing is judged before every watch had its first answer (or
 //! [`FIRST_LOOK`] has passed): half a world would give wrong verdicts, not early ones.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,9 @@ use crate::report::event::{self, Event, EventReason, Reporter};
 /// After this time judging starts with what there is: one kind that cannot be listed must not blind us to all others. It is a gap then.
 const FIRST_LOOK: Duration = Duration::from_mins(1);
 
+/// NetworkPolicies that went last, at most. Whoever waits to see a policy of its own has seen it long before so many others went.
+const DEPARTED: usize = 256;
+
 /// Changes taken in at once.
 const BATCH: usize = 1024;
 
@@ -42,6 +45,7 @@ pub struct Writer {
     evaluator: Evaluator,
     results: Results,
     standings: Standings,
+    departed: Arc<VecDeque<String>>,
     complete: bool,
     judged_at: Option<Timestamp>,
     started: Instant,
@@ -82,6 +86,7 @@ impl Writer {
             evaluator: Evaluator::default(),
             results: Results::default(),
             standings: Standings::starting(watches, Timestamp::now()),
+            departed: Arc::default(),
             complete: false,
             judged_at: None,
             started: Instant::now(),
@@ -162,6 +167,7 @@ impl Writer {
                 self.hide(source, &scope, *standing);
             }
             Seen::Replaced(_) => agenda.view |= self.standings.set(source, &scope, Standing::Live, now),
+            Seen::Deleted { uid, .. } if source == Source::Cluster(Kind::NetworkPolicy) => self.departs(uid),
             Seen::Applied(_) | Seen::Deleted { .. } => {}
         }
         if let Source::Cluster(kind) = source {
@@ -175,6 +181,14 @@ impl Writer {
         agenda.exceptions |= touched.exceptions;
         agenda.view |= touched.other;
         agenda.remediations.extend(touched.remediations);
+    }
+
+    /// An object that came and went between two views was in neither: its UID tells that it is not to be waited for.
+    fn departs(&mut self, uid: &str) {
+        let departed = Arc::make_mut(&mut self.departed);
+        departed.push_back(uid.to_owned());
+        let surplus = departed.len().saturating_sub(DEPARTED);
+        departed.drain(..surplus);
     }
 
     /// A kind that cannot be read makes what was seen of it unknown.
@@ -302,6 +316,7 @@ impl Writer {
             exceptions: Arc::clone(&self.exceptions),
             results: self.results.clone(),
             standings: self.standings.clone(),
+            departed: Arc::clone(&self.departed),
             complete: self.complete,
             judged_at: self.judged_at,
         };
@@ -359,7 +374,7 @@ fn delta(kind: Kind, scope: &Scope, seen: Seen) -> Option<Delta> {
             objects: items.into_iter().filter_map(object).collect(),
         },
         Seen::Applied(item) => Delta::Apply(object(*item)?),
-        Seen::Deleted { namespace, name } => Delta::Delete(ObjectRef::new(kind, &namespace, &name)),
+        Seen::Deleted { namespace, name, .. } => Delta::Delete(ObjectRef::new(kind, &namespace, &name)),
         Seen::Standing(_) => return None,
     })
 }

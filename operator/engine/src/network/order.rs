@@ -17,12 +17,14 @@ use crate::world::Snapshot;
 pub enum Step {
     /// Applies an object of ours (server-side apply, field manager `ironside/owned`).
     Apply(Box<Generated>),
-    /// Deletes an object of ours, on condition that it still has this UID.
+    /// Deletes an object of ours, on condition that it is still this one in this version.
     Delete {
         /// Name.
         name: String,
         /// UID; empty for an object that an earlier step of the same plan made.
         uid: String,
+        /// Resource version as it was seen. Where an earlier step of the same plan writes to the object, the version after that counts.
+        version: String,
     },
 }
 
@@ -292,6 +294,7 @@ impl<'a> Change<'a> {
         steps.push(Step::Delete {
             name: opening.name.clone(),
             uid: String::new(),
+            version: String::new(),
         });
         steps
     }
@@ -326,6 +329,7 @@ fn delete(policy: &NetworkPolicy) -> Step {
     Step::Delete {
         name: policy.metadata.name.clone(),
         uid: policy.metadata.uid.clone(),
+        version: policy.metadata.resource_version.clone(),
     }
 }
 

@@ -61,6 +61,8 @@ pub struct NetworkPlan {
     pub decision: Decision,
     /// What to remember from now on.
     pub memory: Memory,
+    /// Whether any policy of ours is there.
+    pub stands: bool,
     /// The policies as they should be, allows first.
     pub wanted: Vec<Generated>,
     /// Writes, in order; empty if nothing differs. A held plan to isolate shows them and does none.
@@ -173,8 +175,8 @@ pub fn plan_inputs(
     // What the team's own policies do already, or what cannot be done without opening something, is not wanted at all.
     let asked = !settings.policies.is_empty() && !foreign.iter().any(|policy| denies_by_default(policy));
     let standing = deny_of(&live, &wanted);
-    let lasting = asked && settings.enforce && opens.is_none();
-    let hands_off = object.is_terminating() || (settings.suspended && !asked);
+    let lasting = asked && settings.enforce && opens.is_none() && !settings.take_away;
+    let hands_off = object.is_terminating() || (settings.suspended && !asked && !settings.take_away);
     let (memory, decision) = if hands_off {
         (memory.clone(), Decision::Leave)
     } else {
@@ -211,6 +213,7 @@ pub fn plan_inputs(
         },
         memory,
         decision,
+        stands: !live.is_empty(),
         wanted,
         steps,
         start,

@@ -18,6 +18,8 @@ pub struct Settings {
     pub enforce: bool,
     /// Whether a suspended policy asks for isolation: what stands stays as it is.
     pub suspended: bool,
+    /// Whether what stands is to be taken away, whatever the policies ask: an isolation that is rolled back or reverted.
+    pub take_away: bool,
     /// Connections that they add to the inferred ones.
     pub extra: Vec<ExtraAllow>,
     /// Reasons from outside this module not to start: exceptions.
@@ -43,6 +45,7 @@ impl Settings {
             suspended: here
                 .suspended_network()
                 .any(|network| network.isolate.contains(&IsolationDirection::Ingress)),
+            take_away: false,
             extra: isolating
                 .iter()
                 .flat_map(|(_, network)| &network.extra_allows)

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use json_patch::Patch;
 
 use super::Record;
+use crate::network;
 use crate::plan::PlanHash;
 
 /// The result of one step: what is to be remembered from now on, and what is to be done about it, in this order.
@@ -38,6 +39,18 @@ pub enum Effect {
     Undo {
         /// Guarded by `test` operations.
         patch: Patch,
+    },
+    /// Ask the API server what it would store of the policies that these steps apply.
+    TryPolicies {
+        /// The plan.
+        plan: PlanHash,
+        /// Exactly what would be sent.
+        steps: Vec<network::Step>,
+    },
+    /// Write our own policies, in this order. Each step can be repeated: what is applied is applied whole, what is deleted is deleted as it was seen.
+    WritePolicies {
+        /// The steps.
+        steps: Vec<network::Step>,
     },
     /// Delete pods of the failed template that their controller would wait for for ever (kubernetes#67250).
     DeletePods(Vec<PodId>),
@@ -74,6 +87,9 @@ pub struct Event {
 #[allow(missing_docs)]
 pub enum EventKind {
     Planned,
+    Staged,
+    Applied,
+    Skipped,
     Verified,
     RolledBack,
     RollbackFailed,
@@ -86,6 +102,9 @@ impl EventKind {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Planned => "RemediationPlanned",
+            Self::Staged => "NetworkPolicyStaged",
+            Self::Applied => "RemediationApplied",
+            Self::Skipped => "RemediationSkipped",
             Self::Verified => "RemediationVerified",
             Self::RolledBack => "RemediationRolledBack",
             Self::RollbackFailed => "RemediationRollbackFailed",
@@ -157,12 +176,14 @@ pub struct Outcome {
 /// Which request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sent {
-    /// [`Effect::DryRun`] of this plan.
+    /// [`Effect::DryRun`] or [`Effect::TryPolicies`] of this plan.
     DryRun(PlanHash),
     /// [`Effect::Patch`] of this attempt.
     Patch(i64),
     /// [`Effect::Undo`].
     Undo,
+    /// [`Effect::WritePolicies`].
+    Policies,
 }
 
 /// How the API server answered.

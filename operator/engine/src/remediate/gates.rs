@@ -111,6 +111,20 @@ pub fn first_shut(
         .or_else(|| no_room(world, workload))
 }
 
+/// The first gate that is shut for the isolation of a namespace's network. `settled_at`: when what its plan rests on will not have changed for `settle`.
+pub fn first_shut_of_network(around: &Surroundings<'_>, settled_at: Timestamp, now: Timestamp) -> Option<Shut> {
+    let settling = || {
+        let message = "what the plan rests on changed less than the settle time ago";
+        (now < settled_at).then(|| Shut::new(Reason::Settling, message).until(Some(settled_at)))
+    };
+    permission(around)
+        .or_else(|| stopped(around))
+        .or_else(|| paused(around, now))
+        .or_else(|| open_window(around, now))
+        .or_else(settling)
+        .or_else(|| budget(around))
+}
+
 fn permission(around: &Surroundings<'_>) -> Option<Shut> {
     (!around.permitted).then(|| {
         Shut::new(
@@ -158,6 +172,11 @@ fn window(around: &Surroundings<'_>, plan: &Plan, now: Timestamp) -> Option<Shut
         let message = format!("{why}: it is restarted in a maintenance window only, and the policy has none");
         return Some(Shut::new(Reason::OutsideWindow, message));
     }
+    open_window(around, now)
+}
+
+fn open_window(around: &Surroundings<'_>, now: Timestamp) -> Option<Shut> {
+    let windows = &around.limits.windows;
     (!windows.is_open(now))
         .then(|| Shut::new(Reason::OutsideWindow, "no maintenance window is open").until(windows.next_opening(now)))
 }

@@ -20,6 +20,7 @@ mod deadline;
 mod effect;
 mod fate;
 mod gates;
+mod health;
 mod observe;
 mod reason;
 mod record;
@@ -35,8 +36,9 @@ mod verify;
 pub use deadline::Pace;
 pub use effect::{Answer, Count, CountedOutcome, Effect, Event, EventKind, Outcome, PodId, Sent, Step};
 pub use fate::Fate;
-pub use gates::{InFlight, Shut, Surroundings, first_shut};
-pub use observe::{FIELD_MANAGER, HANDS_OFF, Live, NOBODY_NAMED, Observed, Target};
+pub use gates::{InFlight, Shut, Surroundings, first_shut, first_shut_of_network};
+pub use health::{Failing, Health, MOST_SHORT};
+pub use observe::{FIELD_MANAGER, HANDS_OFF, Isolation, Live, NOBODY_NAMED, Observed, Target};
 pub use reason::Reason;
 pub use record::{
     Action, Attempt, Baseline, Decision, FAILURES, Failure, HISTORY, MEMORY, Memory, Phase, REVERTS, Record, Revert,
@@ -44,7 +46,7 @@ pub use record::{
 };
 pub use rollout::Rollout;
 pub use signature::{Signature, Symptom};
-pub use step::step;
+pub use step::{network_memory, step, takes_away};
 pub use verify::Verdict;
 
 use std::time::Duration;

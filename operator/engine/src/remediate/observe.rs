@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{Attempt, Phase};
-use super::{Decision, Fate, Outcome, Rollout, Shut, fate};
+use super::{Decision, Fate, Health, Outcome, Rollout, Shut, fate};
 use crate::model::{FieldOwner, ManagedFields, Workload};
+use crate::network::NetworkPlan;
 use crate::plan::{ANNOTATION, Applied, Plan, parse_annotation};
 use crate::policy::{Limits, Mode};
 use crate::world::Snapshot;
@@ -52,6 +53,21 @@ pub enum Target<'a> {
     Unseen,
     /// It exists.
     Live(Box<Live<'a>>),
+    /// It is a Namespace, and what is repaired is its network.
+    Network(Box<Isolation<'a>>),
+}
+
+/// A Namespace whose network is isolated, or is to be.
+#[derive(Clone, Debug)]
+pub struct Isolation<'a> {
+    /// The plan, made from the same snapshot with what the record remembers ([`super::network_memory`], [`super::takes_away`]).
+    pub plan: &'a NetworkPlan,
+    /// How its workloads fare, beside what the attempt remembers.
+    pub health: Health,
+    /// Whether repairs are paused here: nothing of what stands is changed either.
+    pub paused: bool,
+    /// From when on allows that nothing needs any more may go: what the plan rests on has not changed for a while then.
+    pub settled_at: Timestamp,
 }
 
 /// A target that exists.

@@ -102,6 +102,16 @@ reasons! {
     NotRepairable,
     /// Repairs of the policy have stopped after too many rollbacks.
     Stopped,
+    /// Somebody deleted the default deny of the namespace: the network stays open for a day.
+    DenyDeleted,
+    /// Somebody changed the default deny of the namespace.
+    DenyAltered,
+    /// The API server calls a Service of the namespace.
+    CalledByApiServer,
+    /// Generated network policies would let through what is refused now.
+    WouldOpen,
+    /// An object that is not Ironside's has a name that it needs.
+    NameTaken,
 
     // In flight
     /// The patch is being sent.

@@ -2,7 +2,7 @@
 //!
 //! Display and memory only. What is executed is recomputed from live objects, and what was changed is recorded on the target itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -159,10 +159,12 @@ pub struct Attempt {
     pub rolled_back_at: Option<Timestamp>,
     /// Template before. `None` when another writer changed the template since: then the whole is no longer ours and is never rolled back.
     pub template_before: Option<TemplateHash>,
-    /// Template that is verified.
+    /// Template that is verified; of a namespace: a hash of what is written.
     pub template_after: TemplateHash,
-    /// Health before.
+    /// Health before; of a namespace: of all its pods.
     pub baseline: Baseline,
+    /// Of a namespace: ready pods of each workload (`Deployment/web`) that had fewer than it wanted already before.
+    pub short: BTreeMap<String, u32>,
 }
 
 impl Attempt {

@@ -66,7 +66,7 @@ fn failing_since(record: &Record, live: &Live<'_>) -> bool {
 }
 
 /// Takes note of a new decision; whether it lets a held or reverted target go on.
-fn note_decision(next: &mut Record, seen: &Observed<'_>, now: Timestamp) -> bool {
+pub(super) fn note_decision(next: &mut Record, seen: &Observed<'_>, now: Timestamp) -> bool {
     let Some(decision) = fresh(next, seen) else {
         return false;
     };
@@ -187,7 +187,7 @@ pub(super) fn standing_fight(record: &Record, plan: Option<&Plan>) -> Option<Str
 }
 
 /// A Hold counts for a day from when it was seen.
-fn held_by_human(record: &Record, seen: &Observed<'_>, now: Timestamp) -> Option<(String, Timestamp)> {
+pub(super) fn held_by_human(record: &Record, seen: &Observed<'_>, now: Timestamp) -> Option<(String, Timestamp)> {
     let decision = seen.decision.filter(|decision| decision.action == Action::Hold)?;
     let until = after(record.last_decided(&[Reason::HeldByHuman])?, HANDS_OFF);
     (now < until).then(|| {
@@ -250,6 +250,6 @@ fn refused_before(record: &Record, shown_before: Option<&crate::plan::PlanHash>,
     }
 }
 
-fn sentence(reasons: &[Held]) -> String {
+pub(super) fn sentence(reasons: &[Held]) -> String {
     reasons.iter().map(Held::to_string).collect::<Vec<_>>().join("; ")
 }

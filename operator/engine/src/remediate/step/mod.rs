@@ -2,9 +2,12 @@
 
 mod flight;
 mod idle;
+mod isolation;
 mod rollback;
 mod start;
 mod undo;
+
+pub use isolation::{network_memory, takes_away};
 
 use std::time::Duration;
 
@@ -27,6 +30,7 @@ pub fn step(record: &Record, seen: &Observed<'_>, now: Timestamp) -> Step {
     let live = match &seen.target {
         Target::Unseen => return Step::unchanged(record),
         Target::Gone => return gone(record, now),
+        Target::Network(network) => return isolation::step(record, seen, network, now),
         Target::Live(live) => live.as_ref(),
     };
     let seen_generation = live.workload.meta.generation;

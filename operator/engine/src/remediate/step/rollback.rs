@@ -11,7 +11,7 @@ use super::{
 use crate::remediate::{Attempt, FAILURES, Failure, Fate, Signature, Symptom, after};
 
 /// How often a failed rollback is tried again.
-const TRY_AGAIN: Duration = Duration::from_mins(1);
+pub(super) const TRY_AGAIN: Duration = Duration::from_mins(1);
 
 /// Longest text for the images of a failure.
 const LONGEST_DIGEST: usize = 256;

@@ -1,5 +1,6 @@
 //! From Pending to Applying: approval, gates, dry run, claim.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +10,8 @@ use super::{
     Action, Answer, Effect, Live, Observed, Phase, Reason, Record, Sent, Step, answer, blocked_until, flight, idle,
     undo,
 };
-use crate::plan::{self, Held, Plan};
+use crate::controls::Risk;
+use crate::plan::{self, Held, Plan, PlanHash};
 use crate::remediate::{Attempt, Baseline};
 
 /// Shortest part of a plan's hash that approves it.
@@ -19,7 +21,7 @@ const SHORTEST_APPROVAL: usize = 12;
 const SOAK_WITHOUT_PROBE: u32 = 3;
 
 /// A dry run that is older is asked for again: webhooks may have changed.
-const DRY_RUN_HOLDS: Duration = Duration::from_mins(1);
+pub(super) const DRY_RUN_HOLDS: Duration = Duration::from_mins(1);
 
 /// A plan that nothing holds: waits, asks for a dry run, or starts.
 pub(super) fn start(
@@ -30,7 +32,7 @@ pub(super) fn start(
     live: &Live<'_>,
     now: Timestamp,
 ) -> Step {
-    if let Err(message) = approval(plan, seen) {
+    if let Err(message) = approval(&plan.hash, plan.risk, seen) {
         next.enter(Phase::Pending, Reason::AwaitingApproval, message, now);
         return Step::to(record, next, []);
     }
@@ -90,20 +92,16 @@ pub(super) fn start(
 }
 
 /// Who approves: the policy, for risks that it covers, or a human, for exactly this plan.
-fn approval(plan: &Plan, seen: &Observed<'_>) -> Result<(), String> {
-    if seen.limits.auto_approve.covers(plan.risk) {
+pub(super) fn approval(hash: &PlanHash, risk: Risk, seen: &Observed<'_>) -> Result<(), String> {
+    if seen.limits.auto_approve.covers(risk) {
         return Ok(());
     }
-    let wanted = format!(
-        "plan {} of risk {} needs an approval",
-        plan.hash.short(),
-        plan.risk.as_str()
-    );
+    let wanted = format!("plan {} of risk {} needs an approval", hash.short(), risk.as_str());
     let Some(decision) = seen.decision.filter(|decision| decision.action == Action::Approve) else {
         return Err(wanted);
     };
     let approved = decision.plan.as_deref().unwrap_or_default();
-    if approved.len() < SHORTEST_APPROVAL || !plan.hash.0.starts_with(approved) {
+    if approved.len() < SHORTEST_APPROVAL || !hash.0.starts_with(approved) {
         return Err(format!("{wanted}: the approval by {} was for another one", decision.by));
     }
     if !seen.approvals_guarded {
@@ -183,6 +181,7 @@ fn claim(
             ready: live.rollout.ready,
             restarts: live.rollout.restarts,
         },
+        short: BTreeMap::new(),
     });
     next.enter(Phase::Applying, Reason::Claimed, "the repair is being sent", now);
     Step::to(record, next, [Effect::Patch { attempt: id, patch }])

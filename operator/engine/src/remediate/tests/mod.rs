@@ -3,7 +3,11 @@
 mod cluster;
 mod finishing;
 mod gates;
+mod health;
 mod interleavings;
+mod isolation;
+mod isolation_crashes;
+mod namespace;
 mod process;
 mod scene;
 mod signatures;

@@ -172,6 +172,7 @@ impl Process {
                     self.send(Sent::Patch(*attempt), patch, generation, cluster, wire, log, fault)
                 }
                 Effect::Undo { patch } => self.send(Sent::Undo, patch, generation, cluster, wire, log, fault),
+                Effect::TryPolicies { .. } | Effect::WritePolicies { .. } => panic!("a workload has no policies"),
                 Effect::DeletePods(_) | Effect::Event(_) | Effect::Count(_) | Effect::Stop | Effect::WakeAt(_) => true,
             };
             done.push(effect.clone());
