@@ -22,7 +22,7 @@ const PAUSE_UNTIL: &str = "hardening.ironside.dev/pause-until";
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The command line in one person's hands.
-struct Person<'a> {
+pub(crate) struct Person<'a> {
     test: &'a Scenario<'a>,
     kubeconfig: std::path::PathBuf,
 }
@@ -43,7 +43,7 @@ impl<'a> Person<'a> {
         Ok(Self { test, kubeconfig })
     }
 
-    fn admin(test: &'a Scenario<'a>) -> Self {
+    pub(crate) fn admin(test: &'a Scenario<'a>) -> Self {
         Self {
             test,
             kubeconfig: test.cluster.kubeconfig().to_owned(),
@@ -52,20 +52,37 @@ impl<'a> Person<'a> {
 
     /// Runs `ironside`; what it printed, or what it complained about.
     async fn runs(&self, arguments: &[&str]) -> Result<String> {
-        let output = tokio::process::Command::new(workspace_program("ironside")?)
-            .args(arguments)
-            .args(["-n", &self.test.namespace])
-            .env("KUBECONFIG", &self.kubeconfig)
-            .output()
-            .await
-            .context("run ironside")?;
+        let output = self.run(arguments).await?;
         let complaint = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "ironside {}: {complaint}", arguments.join(" "));
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
+    async fn run(&self, arguments: &[&str]) -> Result<std::process::Output> {
+        tokio::process::Command::new(workspace_program("ironside")?)
+            .args(arguments)
+            .args(["-n", &self.test.namespace])
+            .env("KUBECONFIG", &self.kubeconfig)
+            .output()
+            .await
+            .context("run ironside")
+    }
+
+    /// Runs a verb that exits with 1 where it finds something; what it printed and what it said beside that.
+    pub(crate) async fn shows(&self, arguments: &[&str]) -> Result<(String, String)> {
+        let output = self.run(arguments).await?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (shown, told) = (text(&output.stdout), text(&output.stderr));
+        ensure!(
+            matches!(output.status.code(), Some(0 | 1)),
+            "{:?}: {told}",
+            output.status
+        );
+        Ok((shown, told))
+    }
+
     /// Decides, once more if the remediation was just written by somebody else: then the command line says "read it again".
-    async fn decides(&self, arguments: &[&str]) -> Result<()> {
+    pub(crate) async fn decides(&self, arguments: &[&str]) -> Result<()> {
         wait::until(&format!("ironside {}", arguments.join(" ")), async || {
             self.runs(arguments).await.map(drop)
         })

@@ -10,6 +10,7 @@ use ironside_crds::policy::{
 };
 use ironside_crds::remediation::{
     Attempt, Baseline, Change, ChangeOp, Failure, HistoryEntry, Memory, Plan, Restart, RestartStrategy, Revert,
+    ShortWorkload,
 };
 use ironside_crds::{
     Condition, ConditionStatus, Duration, ExceptionStatus, Phase, PolicyStatus, RemediationStatus, Risk, Time,
@@ -179,6 +180,10 @@ fn remediation_status() -> RemediationStatus {
             template_before: Some("a".to_owned()),
             template_after: Some("b".to_owned()),
             baseline: Baseline { ready: 4, restarts: 0 },
+            short: vec![ShortWorkload {
+                workload: "Deployment/api".into(),
+                ready: 1,
+            }],
         }),
         memory: Memory {
             reverts: vec![Revert {
