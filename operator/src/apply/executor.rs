@@ -127,6 +127,8 @@ impl Executor {
         if self.around.as_ref() != Some(&around) {
             self.around = Some(around);
             self.due.extend(self.entries.keys().cloned());
+            // Those that could not be judged while a watch was broken have no entry.
+            self.due.extend(planned(view));
         }
     }
 
@@ -215,9 +217,7 @@ impl Executor {
             }
         }
         self.due.extend(self.entries.keys().cloned());
-        let planned = view.results.outcomes().filter(|(_, outcome)| outcome.plan.is_some());
-        self.due
-            .extend(planned.map(|(target, _)| target.clone()).filter(is_ours));
+        self.due.extend(planned(view));
     }
 
     /// Deletes remediations that have had their time.
@@ -450,6 +450,12 @@ impl Executor {
             .min(LOOK_AROUND)
             .max(Duration::from_millis(5))
     }
+}
+
+/// Targets with a plan that are carried out here.
+fn planned(view: &View) -> impl Iterator<Item = ObjectRef> {
+    let planned = view.results.outcomes().filter(|(_, outcome)| outcome.plan.is_some());
+    planned.map(|(target, _)| target.clone()).filter(is_ours)
 }
 
 fn is_rollback(what: &ironside_engine::remediate::Count) -> bool {

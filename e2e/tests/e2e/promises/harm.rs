@@ -243,7 +243,7 @@ async fn promise_07_deleting_the_definitions_blocks_nothing() -> Result<()> {
         let definitions = repository().join("config/crd").display().to_string();
         let kubectl = test.cluster.kubectl()?;
         // kubectl waits until they are gone: a finalizer of ours would keep them.
-        kubectl.run(&["delete", "-k", &definitions, "--timeout=60s"]).await?;
+        kubectl.run(&["delete", "-k", &definitions, "--timeout=180s"]).await?;
         wait::throughout(PATIENCE, "the workload is left as it is", async || {
             ensure!(template(test, "web").await? == repaired, "the template changed");
             ensure!(patches(&operator, test)? == so_far, "another patch");
