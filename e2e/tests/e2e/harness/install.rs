@@ -27,7 +27,7 @@ async fn the_operators_account_may_do_in_a_tests_namespace_what_it_may_in_its_ow
         let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
         let lease = serde_json::from_value(json!({ "metadata": { "name": "ironside-operator" } }))?;
         ironside_e2e::wait::until("the role is in force", async || {
-            Ok(leases.list(&ListParams::default()).await.map(drop)?)
+            Ok(leases.get_opt("ironside-operator").await.map(drop)?)
         })
         .await?;
         leases.create(&PostParams::default(), &lease).await?;
