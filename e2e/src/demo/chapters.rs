@@ -20,8 +20,8 @@ use crate::wait;
 /// Longest wait of one chapter: rollouts on simulated nodes take seconds.
 const CHAPTER: Duration = Duration::from_mins(2);
 
-/// Longest wait for generated policies: they need a single write each.
-const NETWORK: Duration = Duration::from_secs(15);
+/// Longest wait for generated policies: one change of a namespace at a time, so its repairs may come first.
+const NETWORK: Duration = Duration::from_mins(1);
 
 pub(super) async fn tell(
     cluster: &Cluster,
