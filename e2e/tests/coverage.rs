@@ -12,12 +12,6 @@ const PROMISES: std::ops::RangeInclusive<u32> = 1..=15;
 
 const STORIES: std::ops::RangeInclusive<u32> = 1..=47;
 
-/// Promises that are proven under another name, or elsewhere.
-const OTHER_PROMISES: [(u32, &str); 1] = [(
-    6,
-    "the model of reachability and its properties, operator/engine/src/network/tests",
-)];
-
 /// Stories without a test, and why.
 const WITHOUT: [(u32, &str); 2] = [
     (
@@ -65,9 +59,7 @@ fn is_number(word: &str) -> bool {
 #[test]
 fn every_promise_has_a_test_on_the_real_api_server() {
     let proven = numbers("e2e/tests/e2e", "promise");
-    let missing: Vec<u32> = PROMISES
-        .filter(|number| !proven.contains(number) && !OTHER_PROMISES.iter().any(|(other, _)| other == number))
-        .collect();
+    let missing: Vec<u32> = PROMISES.filter(|number| !proven.contains(number)).collect();
     assert!(missing.is_empty(), "no test is named after promise {missing:?}");
 }
 
