@@ -4,11 +4,13 @@
 .PHONY: bench build demo lint soak static test test-versions
 
 # Ironside at work, on a real control plane with simulated nodes. KEEP=1 leaves it up; APPS=DIR takes your manifests instead of the shop.
+# NODE=real: real containers on a real node (Linux and root; see e2e/README.md).
 demo:
 	@.ci/phases \
 	  'build the programs'       'cargo build --workspace --bins' \
 	  'build the control plane'  '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e build' \
-	  'the demo'                 '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e demo $(if $(APPS),--apps "$(APPS)") $(if $(KEEP),--keep)'
+	  $(if $(filter real,$(NODE)),'build the real node'      '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e build-node') \
+	  'the demo'                 '$${CARGO_TARGET_DIR:-target}/debug/ironside-e2e demo $(if $(filter real,$(NODE)),--real-node) $(if $(APPS),--apps "$(APPS)") $(if $(KEEP),--keep)'
 
 # The programs of this repository: the operator, the command line, the harness.
 build:

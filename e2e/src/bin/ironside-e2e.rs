@@ -53,6 +53,9 @@ enum Verb {
         /// Leave everything running at the end, until Ctrl-C.
         #[arg(long)]
         keep: bool,
+        /// On a real node, with a shop of real containers and a client that never stops asking.
+        #[arg(long, conflicts_with = "apps")]
+        real_node: bool,
     },
     /// Measure Ironside on a control plane of its own, beside alternatives in the same run, and print the table. For release builds.
     Bench {
@@ -152,7 +155,7 @@ async fn run() -> Result<()> {
             })
             .await
         }
-        Verb::Demo { apps, keep } => demo::run(demo::Choices { apps, keep }).await,
+        Verb::Demo { apps, keep, real_node } => demo::run(demo::Choices { apps, keep, real_node }).await,
         Verb::Bench { quick, rows, only } => bench::run(bench::Choices { quick, rows, only }).await,
         Verb::Soak { minutes, seed, quick } => bench::soak::run(bench::soak::Choices { minutes, seed, quick }).await,
         Verb::HoldReflector { kubeconfig } => bench::hold_reflector(&kubeconfig).await,

@@ -5,6 +5,7 @@
 mod apps;
 mod chapters;
 mod install;
+mod real;
 mod story;
 mod voice;
 
@@ -22,6 +23,8 @@ pub struct Choices {
     pub apps: Option<PathBuf>,
     /// Leave everything running at the end, until Ctrl-C.
     pub keep: bool,
+    /// On a real node, with a shop of real containers.
+    pub real_node: bool,
 }
 
 /// Runs the demo from start to end.
@@ -29,6 +32,9 @@ pub struct Choices {
 /// # Errors
 /// Something did not happen that the story rests on.
 pub async fn run(choices: Choices) -> Result<()> {
+    if choices.real_node {
+        return Box::pin(real::run(choices.keep)).await;
+    }
     let began = Instant::now();
     let voice = voice::Voice::new(began);
     voice.chapter("A cluster");

@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 
 use super::relay;
 
-/// A pause between two requests: some twenty a second, each over a connection of its own.
-const PAUSE: Duration = Duration::from_millis(40);
+/// A pause between two requests: some ten a second, each over a connection of its own.
+const PAUSE: Duration = Duration::from_millis(80);
 
 /// What was asked and what was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,16 +8,15 @@ use ironside_e2e::node::relay;
 use ironside_e2e::node::traces::{Traces, cgroup_folders};
 use ironside_e2e::progress::say;
 use ironside_e2e::scenario::{scenario_on_a_node, skipped};
-use ironside_e2e::workloads::{available_deployment, until_rolled_out};
 use ironside_e2e::{Cluster, wait};
 
-use super::{address, server, service};
+use super::{address, rolled_out, running, server, service};
 
 #[tokio::test]
 async fn a_pod_runs_and_answers_by_name() -> Result<()> {
     scenario_on_a_node(async |test| {
         // A root file system that takes writes, and a user that may do anything: what images are used to.
-        available_deployment(
+        running(
             &test.client,
             &test.namespace,
             &server("web", "root,write=/,chown=/data,setuid"),
@@ -43,7 +42,12 @@ async fn a_pod_runs_and_answers_by_name() -> Result<()> {
         let said = said.await?;
         ensure!(said.starts_with("web-") && said.contains("uid=101"), "{said}");
 
-        let (status, body) = relay::get(&test.cluster.node()?.dial, &address(test, "web").await?, "/").await?;
+        let (status, body) = relay::get(
+            &test.cluster.node()?.dial,
+            &address(&test.client, &test.namespace, "web").await?,
+            "/",
+        )
+        .await?;
         ensure!(status == 200 && body.starts_with("web-"), "{status} {body}");
         Ok(())
     })
@@ -54,12 +58,12 @@ async fn a_pod_runs_and_answers_by_name() -> Result<()> {
 async fn a_kubelet_that_was_killed_finds_its_pods_again() -> Result<()> {
     scenario_with_a_node_of_its_own(async |cluster| {
         let client = cluster.client().await?;
-        available_deployment(&client, "default", &server("web", "")).await?;
+        running(&client, "default", &server("web", "")).await?;
         cluster.restart_daemon(ironside_e2e::node::Daemon::Kubelet).await?;
         // A change that only a living kubelet can bring about.
         let kubectl = cluster.kubectl()?;
         kubectl.run(&["set", "env", "deployment/web", "NEEDS=root"]).await?;
-        until_rolled_out(&client, "default", "web").await?;
+        rolled_out(&client, "default", "web").await?;
         Ok(())
     })
     .await

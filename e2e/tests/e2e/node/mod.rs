@@ -5,17 +5,23 @@ mod matrix;
 mod operator;
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use ironside_e2e::node::ask;
 use ironside_e2e::node::images::NEEDS;
 use ironside_e2e::node::relay;
 use ironside_e2e::progress::say;
-use ironside_e2e::workloads::Workload;
+use ironside_e2e::workloads::{Workload, until_rolled_out};
 use ironside_e2e::{Scenario, wait};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
-use kube::Api;
+use kube::api::PostParams;
+use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
+
+/// Rollouts, crash loops and rollbacks of a whole row of the matrix on a busy machine.
+const LONG: Duration = Duration::from_mins(4);
 
 /// Two replicas of the test image with the given needs, which say when they are ready.
 fn server(name: &str, needs: &str) -> Workload {
@@ -38,15 +44,18 @@ fn service(name: &str) -> Value {
 }
 
 /// Where a Service is reached from the node.
-async fn address(test: &Scenario<'_>, name: &str) -> Result<String> {
-    let services: Api<Service> = Api::namespaced(test.client.clone(), &test.namespace);
+async fn address(client: &Client, namespace: &str, name: &str) -> Result<String> {
+    let services: Api<Service> = Api::namespaced(client.clone(), namespace);
     let spec = services.get(name).await?.spec.unwrap_or_default();
     Ok(format!("{}:80", spec.cluster_ip.unwrap_or_default()))
 }
 
 /// Does something while a client asks a Service of [`service`] all the time, and insists that no request was lost.
 async fn asked_all_the_time<T>(test: &Scenario<'_>, name: &str, deed: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
-    let (dial, address) = (test.cluster.node()?.dial.clone(), address(test, name).await?);
+    let (dial, address) = (
+        test.cluster.node()?.dial.clone(),
+        address(&test.client, &test.namespace, name).await?,
+    );
     answers(&dial, &address).await?;
     let client = ask::Client::start(dial, address);
     let outcome = deed().await;
@@ -75,6 +84,25 @@ async fn answers(dial: &Path, address: &str) -> Result<()> {
         let (status, body) = relay::get(dial, address, "/").await?;
         ensure!(status == 200, "{status} {body}");
         Ok(())
+    })
+    .await
+}
+
+/// Creates a Deployment and waits until all of it runs; a kubelet on a busy machine takes its time for dozens of pods, and the
+/// rollout gets it too.
+async fn running(client: &Client, namespace: &str, workload: &Workload) -> Result<()> {
+    let mut object = workload.deployment();
+    object["spec"]["progressDeadlineSeconds"] = json!(120);
+    let object: Deployment = serde_json::from_value(object)?;
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    let created = deployments.create(&PostParams::default(), &object).await?;
+    rolled_out(client, namespace, &created.name_any()).await
+}
+
+/// As [`until_rolled_out`], with as much time as a busy machine needs.
+async fn rolled_out(client: &Client, namespace: &str, name: &str) -> Result<()> {
+    wait::until_within(LONG, "it is rolled out", async || {
+        until_rolled_out(client, namespace, name).await.map(drop)
     })
     .await
 }

@@ -5,13 +5,12 @@ use ironside_crds::Phase;
 use ironside_e2e::install::SYSTEM_NAMESPACE;
 use ironside_e2e::node::images::{NEEDS_101, NEEDS_WEB};
 use ironside_e2e::scenario::scenario_on_a_node;
-use ironside_e2e::workloads::{available_deployment, until_rolled_out};
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
-use super::{asked_all_the_time, server, service};
+use super::{asked_all_the_time, rolled_out, running, server, service};
 use crate::repair::{policy, replica_sets, template, until_it_stands};
 
 #[tokio::test]
@@ -37,7 +36,7 @@ async fn the_operator_runs_restricted_as_its_own_account_and_repairs() -> Result
             template["spec"]["containers"][0]["volumeMounts"] = json!([{ "name": "tmp", "mountPath": "/tmp" }]);
             template["spec"]["volumes"] = json!([{ "name": "tmp", "emptyDir": {} }]);
         });
-        available_deployment(&test.client, &test.namespace, &web).await?;
+        running(&test.client, &test.namespace, &web).await?;
         test.apply(&[service("web")]).await?;
         let tally = asked_all_the_time(test, "web", async || {
             test.apply(&[policy(&["POD-007", "POD-009", "POD-011", "POD-012", "POD-013"])])
@@ -56,7 +55,7 @@ async fn the_operator_runs_restricted_as_its_own_account_and_repairs() -> Result
             "{security}"
         );
         ensure!(replica_sets(test).await? == 2, "one patch, one rollout");
-        until_rolled_out(&test.client, &test.namespace, "web").await?;
+        rolled_out(&test.client, &test.namespace, "web").await?;
         Ok(())
     })
     .await
@@ -70,7 +69,7 @@ async fn a_repair_that_the_kubelet_refuses_is_taken_back_exactly_and_quarantined
         let web = server("web", "").template(|template| {
             template["spec"]["containers"][0]["image"] = json!(NEEDS_WEB);
         });
-        available_deployment(&test.client, &test.namespace, &web).await?;
+        running(&test.client, &test.namespace, &web).await?;
         test.apply(&[service("web")]).await?;
         let before = template(test, "web").await?;
         let held = asked_all_the_time(test, "web", async || {
@@ -84,7 +83,7 @@ async fn a_repair_that_the_kubelet_refuses_is_taken_back_exactly_and_quarantined
             template(test, "web").await? == before,
             "the template is exactly the one before"
         );
-        until_rolled_out(&test.client, &test.namespace, "web").await?;
+        rolled_out(&test.client, &test.namespace, "web").await?;
         ensure!(replica_sets(test).await? == 2, "the old ReplicaSet was taken up again");
         Ok(())
     })
@@ -96,7 +95,7 @@ async fn a_repair_that_the_kubelet_refuses_is_taken_back_exactly_and_quarantined
 async fn what_runs_as_root_is_left_alone() -> Result<()> {
     scenario_on_a_node(async |test| {
         test.cluster.install_as_pods().await?;
-        available_deployment(&test.client, &test.namespace, &server("web", "root")).await?;
+        running(&test.client, &test.namespace, &server("web", "root")).await?;
         let before = template(test, "web").await?;
         test.apply(&[policy(&["POD-007"])]).await?;
         let held = until_it_stands(test, Phase::Held, "WouldBreak").await?;
@@ -104,6 +103,35 @@ async fn what_runs_as_root_is_left_alone() -> Result<()> {
         ensure!(message.contains("runs as root"), "{message}");
         ensure!(template(test, "web").await? == before);
         ensure!(replica_sets(test).await? == 1, "nothing was rolled out");
+        Ok(())
+    })
+    .await
+}
+
+/// What the rollout runs into was broken before: the repair is undone, and no control is blamed for it.
+#[tokio::test]
+async fn a_missing_config_map_is_not_the_repairs_fault() -> Result<()> {
+    scenario_on_a_node(async |test| {
+        test.cluster.install_as_pods().await?;
+        let settings = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings" } });
+        test.apply(&[settings]).await?;
+        let web = server("web", "").template(|template| {
+            let source = json!([{ "configMapRef": { "name": "settings" } }]);
+            template["spec"]["containers"][0]["envFrom"] = source;
+        });
+        running(&test.client, &test.namespace, &web).await?;
+        let before = template(test, "web").await?;
+        let gone = ["delete", "configmap", "settings", "--namespace", &test.namespace];
+        test.cluster.kubectl()?.run(&gone).await?;
+        test.apply(&[policy(&["POD-009"])]).await?;
+        let held = until_it_stands(test, Phase::Held, "Environment").await?;
+        let memory = held.status.context("a status")?.memory;
+        ensure!(memory.failures.len() == 1, "{memory:?}");
+        ensure!(memory.failures[0].reason == "ConfigMissing", "{memory:?}");
+        ensure!(
+            template(test, "web").await? == before,
+            "the template is exactly the one before"
+        );
         Ok(())
     })
     .await

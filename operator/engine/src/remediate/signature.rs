@@ -191,6 +191,7 @@ pub(super) fn of_pod(pod: &Pod, usual_restarts: bool) -> Vec<Signature> {
         unschedulable.since = condition.last_transition_time;
         found.push(unschedulable);
     }
+    found.extend(refused_by_node(pod));
     let containers = pod.status.init_container_statuses.iter();
     for status in containers.chain(&pod.status.container_statuses) {
         found.extend(of_container(status, usual_restarts));
@@ -296,6 +297,28 @@ fn lost_node(pod: &Pod) -> Option<Signature> {
         let mut lost = Signature::new(Symptom::NodeLost, "a pod was evicted or its node went away");
         lost.since = disrupted.and_then(|c| c.last_transition_time).or(pod.status.start_time);
         lost
+    })
+}
+
+/// A pod that its node would not take: the kubelet's own admission ends it (`pkg/kubelet/lifecycle`), and its controller makes another. No repair writes
+/// what these are about.
+fn refused_by_node(pod: &Pod) -> Option<Signature> {
+    const REASONS: [&str; 9] = [
+        "AppArmor",
+        "NodeAffinity",
+        "NodePorts",
+        "OutOfcpu",
+        "OutOfmemory",
+        "OutOfpods",
+        "PodOSNotSupported",
+        "Preempting",
+        "UnexpectedAdmissionError",
+    ];
+    let reason = pod.status.reason.as_deref()?;
+    (pod.status.phase.as_deref() == Some("Failed") && REASONS.contains(&reason)).then(|| {
+        let mut refused = Signature::new(Symptom::Unschedulable, format!("the node refuses the pod: {reason}"));
+        refused.since = pod.status.start_time;
+        refused
     })
 }
 

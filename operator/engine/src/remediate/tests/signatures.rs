@@ -132,3 +132,17 @@ fn every_symptom_reads_back() {
         assert_eq!(Symptom::parse(symptom.reason()), Some(symptom));
     }
 }
+
+/// Seen on a real node without AppArmor, to the letter.
+#[test]
+fn a_pod_that_its_node_refuses_is_not_the_repairs_fault() {
+    let refused = pod(&json!({
+        "phase": "Failed", "reason": "AppArmor", "startTime": "2026-11-25T00:00:00Z",
+        "message": "Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host",
+    }));
+    let found = of_pod(&refused, false);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].symptom, Symptom::Unschedulable);
+    assert!(found[0].symptom.is_environmental());
+    assert!(found[0].counts_from().is_some(), "{found:?}");
+}
