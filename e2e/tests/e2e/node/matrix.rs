@@ -13,14 +13,14 @@ use ironside_e2e::node::ask;
 use ironside_e2e::node::images::{NEEDS, NEEDS_101, NEEDS_WEB};
 use ironside_e2e::progress::say;
 use ironside_e2e::scenario::scenario_on_a_node;
+use ironside_e2e::workloads::Workload;
 use ironside_e2e::{Scenario, wait};
-use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use super::{LONG, address, answers, rolled_out, running, server, service};
-use crate::repair::policy;
+use crate::repair::{policy, template};
 
 /// What a repair has to come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,20 +40,28 @@ type Cell = (&'static str, &'static str, &'static str, Outcome);
 
 const CRASHES: Outcome = Undone("CrashLoopBackOff");
 
-const REST: &str = "root,write=/,write=/tmp,chown=/data,netraw,keyctl,iouring,token,setuid";
-
-/// Control, cells.
-const ROWS: [(&str, &[Cell]); 6] = [
-    (
+#[tokio::test]
+async fn run_as_non_root() -> Result<()> {
+    row(
         "POD-007",
         &[
             ("others", NEEDS_101, "write=/tmp,keyctl,iouring,token", Kept),
             ("root", NEEDS, "root", Foreseen),
             ("named-user", NEEDS_WEB, "", Undone("RunAsNonRoot")),
         ],
-    ),
-    ("POD-009", &[("all", NEEDS, REST, Kept)]),
-    (
+    )
+    .await
+}
+
+#[tokio::test]
+async fn no_privilege_escalation() -> Result<()> {
+    const ALL: &str = "root,write=/,write=/tmp,chown=/data,netraw,keyctl,iouring,token,setuid";
+    row("POD-009", &[("all", NEEDS, ALL, Kept)]).await
+}
+
+#[tokio::test]
+async fn no_capabilities() -> Result<()> {
+    row(
         "POD-011",
         &[
             ("others", NEEDS, "root,write=/,write=/tmp,keyctl,iouring,token", Kept),
@@ -61,8 +69,13 @@ const ROWS: [(&str, &[Cell]); 6] = [
             ("setuid", NEEDS, "setuid", CRASHES),
             ("netraw", NEEDS, "netraw", CRASHES),
         ],
-    ),
-    (
+    )
+    .await
+}
+
+#[tokio::test]
+async fn read_only_root() -> Result<()> {
+    row(
         "POD-012",
         &[
             (
@@ -74,8 +87,13 @@ const ROWS: [(&str, &[Cell]); 6] = [
             ("write", NEEDS, "write=/", CRASHES),
             ("chown", NEEDS, "chown=/data", CRASHES),
         ],
-    ),
-    (
+    )
+    .await
+}
+
+#[tokio::test]
+async fn seccomp() -> Result<()> {
+    row(
         "POD-013",
         &[
             (
@@ -87,8 +105,13 @@ const ROWS: [(&str, &[Cell]); 6] = [
             ("keyctl", NEEDS, "keyctl", CRASHES),
             ("iouring", NEEDS, "iouring", CRASHES),
         ],
-    ),
-    (
+    )
+    .await
+}
+
+#[tokio::test]
+async fn no_token() -> Result<()> {
+    row(
         "SA-001",
         &[
             (
@@ -99,115 +122,98 @@ const ROWS: [(&str, &[Cell]); 6] = [
             ),
             ("token", NEEDS, "token", CRASHES),
         ],
-    ),
-];
+    )
+    .await
+}
 
-#[tokio::test]
-async fn every_repair_meets_every_need() -> Result<()> {
+async fn row(control: &'static str, cells: &'static [Cell]) -> Result<()> {
     scenario_on_a_node(async |test| {
         test.cluster.install_as_pods().await?;
-        // At once: most of the time is the kubelet's back-off.
-        try_join_all(ROWS.iter().map(|(control, cells)| row(test, control, cells)))
-            .await
-            .map(drop)
+        try_join_all(cells.iter().map(|cell| settled(test, cell))).await?;
+        let mut before = BTreeMap::new();
+        let mut clients = Vec::new();
+        for (name, ..) in cells {
+            before.insert(*name, template(test, name).await?);
+            let (dial, address) = (
+                test.cluster.node()?.dial.clone(),
+                address(&test.client, &test.namespace, name).await?,
+            );
+            answers(&dial, &address).await?;
+            clients.push((*name, ask::Client::start(dial, address)));
+        }
+
+        let mut policy = policy(&[control]);
+        policy["spec"]["remediation"]["maxConcurrentPerNamespace"] = json!(20);
+        test.apply(&[policy]).await?;
+        let ended = wait::until_within(
+            LONG,
+            &format!("the repairs of {control} have come to rest"),
+            async || at_rest(test, cells).await,
+        )
+        .await;
+
+        let mut lost = Vec::new();
+        for (name, client) in clients {
+            let tally = client.tally().await?;
+            say(&format!(
+                "{control} x {name}: {} requests, {} lost",
+                tally.asked,
+                tally.lost.len()
+            ));
+            lost.extend(tally.lost.into_iter().map(|line| format!("{name}: {line}")));
+        }
+        let ended = ended?;
+        for (name, _, needs, outcome) in cells {
+            say(&format!("{control} x {name} ({needs}): {outcome:?}"));
+            let same = template(test, name).await? == before[name];
+            ensure!(
+                same == (*outcome != Kept),
+                "{name}: the template {} what it was",
+                if same { "is" } else { "is not" }
+            );
+            if *outcome == Kept {
+                let status = &ended[*name];
+                ensure!(status["history"].to_string().contains("Verifying"), "{status}");
+            }
+            rolled_out(&test.client, &test.namespace, name).await?;
+        }
+        ensure!(lost.is_empty(), "requests were lost: {lost:#?}");
+        Ok(())
     })
     .await
 }
 
-async fn row(test: &Scenario<'_>, control: &str, cells: &[Cell]) -> Result<()> {
-    let place = Place {
-        test,
-        namespace: test.cluster.namespace(&test.client, &control.to_lowercase()).await?,
-    };
-    try_join_all(cells.iter().map(|cell| place.settle(cell))).await?;
-    let mut before = BTreeMap::new();
-    let mut clients = Vec::new();
-    for (name, ..) in cells {
-        before.insert(*name, place.template(name).await?);
-        let dial = test.cluster.node()?.dial.clone();
-        let address = address(&test.client, &place.namespace, name).await?;
-        answers(&dial, &address).await?;
-        clients.push((*name, ask::Client::start(dial, address)));
-    }
-
-    let mut policy = policy(&[control]);
-    policy["spec"]["remediation"]["maxConcurrentPerNamespace"] = json!(20);
-    place.apply(&policy).await?;
-    let ended = wait::until_within(
-        LONG,
-        &format!("the repairs of {control} have come to rest"),
-        async || place.at_rest(cells).await,
-    )
-    .await;
-
-    let (mut asked, mut lost) = (0, Vec::new());
-    for (name, client) in clients {
-        let tally = client.tally().await?;
-        asked += tally.asked;
-        lost.extend(tally.lost.into_iter().map(|line| format!("{control} x {name}: {line}")));
-    }
-    ended?;
-    for (name, _, needs, outcome) in cells {
-        let same = place.template(name).await? == before[name];
-        let found = if same { "is" } else { "is not" };
-        ensure!(same == (*outcome != Kept), "{name}: the template {found} what it was");
-        rolled_out(&test.client, &place.namespace, name).await?;
-        say(&format!("{control} x {name} ({needs}): {outcome:?}"));
-    }
-    say(&format!("{control}: {asked} requests, {} lost", lost.len()));
-    ensure!(lost.is_empty(), "requests were lost: {lost:#?}");
-    test.cluster.drop_namespace(&test.client, &place.namespace).await
+async fn settled(test: &Scenario<'_>, (name, image, needs, _): &Cell) -> Result<()> {
+    let workload: Workload = server(name, needs).template(|template| {
+        template["spec"]["containers"][0]["image"] = json!(image);
+    });
+    running(&test.client, &test.namespace, &workload).await?;
+    test.apply(&[service(name)]).await
 }
 
-/// The namespace of one row.
-struct Place<'a> {
-    test: &'a Scenario<'a>,
-    namespace: String,
-}
-
-impl Place<'_> {
-    async fn settle(&self, (name, image, needs, _): &Cell) -> Result<()> {
-        let workload = server(name, needs).template(|template| {
-            template["spec"]["containers"][0]["image"] = json!(image);
-        });
-        running(&self.test.client, &self.namespace, &workload).await?;
-        self.apply(&service(name)).await
-    }
-
-    async fn apply(&self, object: &Value) -> Result<()> {
-        let arguments = ["apply", "--server-side", "--namespace", &self.namespace, "-f", "-"];
-        let kubectl = self.test.cluster.kubectl()?;
-        kubectl.run_with_input(&arguments, &object.to_string()).await.map(drop)
-    }
-
-    async fn template(&self, name: &str) -> Result<Value> {
-        let api: Api<Deployment> = Api::namespaced(self.test.client.clone(), &self.namespace);
-        let deployment = serde_json::to_value(api.get(name).await?)?;
-        Ok(deployment["spec"]["template"].clone())
-    }
-
-    /// Whether each cell's remediation is as it has to be.
-    async fn at_rest(&self, cells: &[Cell]) -> Result<()> {
-        let api: Api<HardeningRemediation> = Api::namespaced(self.test.client.clone(), &self.namespace);
-        let all = api.list(&ListParams::default()).await?.items;
-        for (name, _, _, expected) in cells {
-            let remediation = all.iter().find(|it| it.spec.target.name == *name);
-            let status = remediation.and_then(|it| it.status.clone()).context("no status yet")?;
-            let seen = (status.phase.unwrap_or_default(), status.reason.as_str());
-            let wanted = match expected {
-                Kept => (Phase::Succeeded, "Verified"),
-                Undone(_) => (Phase::Held, "Quarantined"),
-                Foreseen => (Phase::Held, "WouldBreak"),
-            };
-            ensure!(seen == wanted, "{name} is {seen:?}: {}", status.message);
-            if let Undone(symptom) = expected {
-                let failures = &status.memory.failures;
-                ensure!(
-                    failures.len() == 1 && failures[0].reason == *symptom,
-                    "{name}: {failures:?}"
-                );
-            }
+/// The status of each cell's remediation, once all are as they have to be.
+async fn at_rest(test: &Scenario<'_>, cells: &[Cell]) -> Result<BTreeMap<String, Value>> {
+    let api: Api<HardeningRemediation> = Api::namespaced(test.client.clone(), &test.namespace);
+    let all = api.list(&ListParams::default()).await?.items;
+    let mut found = BTreeMap::new();
+    for (name, _, _, expected) in cells {
+        let remediation = all.iter().find(|it| it.spec.target.name == *name);
+        let status = remediation.and_then(|it| it.status.clone()).context("no status yet")?;
+        let seen = (status.phase.unwrap_or_default(), status.reason.as_str());
+        let wanted = match expected {
+            Kept => (Phase::Succeeded, "Verified"),
+            Undone(_) => (Phase::Held, "Quarantined"),
+            Foreseen => (Phase::Held, "WouldBreak"),
+        };
+        ensure!(seen == wanted, "{name} is {seen:?}: {}", status.message);
+        if let Undone(symptom) = expected {
+            let failures = &status.memory.failures;
+            ensure!(
+                failures.len() == 1 && failures[0].reason == *symptom,
+                "{name}: {failures:?}"
+            );
         }
-        Ok(())
+        found.insert((*name).to_owned(), serde_json::to_value(&status)?);
     }
+    Ok(found)
 }
