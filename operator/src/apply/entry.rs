@@ -24,8 +24,8 @@ pub(crate) struct Entry {
     pub(crate) record: Record,
     /// What became of the last request about the target.
     pub(crate) outcome: Option<Outcome>,
-    /// Generation that the API server answered to our last write.
-    pub(super) written: Option<i64>,
+    /// UID of the target and the generation that the API server answered to our last write.
+    written: Option<(String, i64)>,
     /// A job is running.
     pub(crate) busy: bool,
     /// The job that is running claims the target: it counts as in flight already.
@@ -73,9 +73,16 @@ impl Entry {
         (!left.is_zero()).then_some(left)
     }
 
+    /// Generation that our last write gave the object with this UID. One that was created anew counts from 1 again: held to the old count it would seem unseen
+    /// until somebody had changed it as often.
+    pub(super) fn written_to(&self, uid: &str) -> Option<i64> {
+        let (of, generation) = self.written.as_ref()?;
+        (of == uid).then_some(*generation)
+    }
+
     /// Takes in the answer to a request. The pause grows while the API server goes on asking for patience.
-    pub(crate) fn answered(&mut self, mut outcome: Outcome, written: Option<i64>) {
-        self.written = written.or(self.written);
+    pub(crate) fn answered(&mut self, mut outcome: Outcome, written: Option<(String, i64)>) {
+        self.written = written.or(self.written.take());
         if let Answer::Later(at) = &mut outcome.answer {
             let pause = at.duration_since(outcome.at) * 2_i32.pow(self.patience.clamp(0, 8).unsigned_abs());
             *at = outcome
@@ -149,6 +156,21 @@ mod tests {
         idle.keep(stored("1", remediation::Phase::Succeeded));
         idle.see(None);
         assert_eq!(idle.record, Record::default());
+    }
+
+    #[test]
+    fn an_object_created_anew_is_not_held_to_the_generation_of_the_old_one() {
+        let mut entry = Entry::default();
+        let outcome = Outcome {
+            sent: Sent::Undo,
+            generation: 1,
+            at: Timestamp::UNIX_EPOCH,
+            answer: Answer::Done,
+        };
+        entry.answered(outcome.clone(), Some(("old".to_owned(), 6)));
+        entry.answered(outcome, None);
+        assert_eq!(entry.written_to("old"), Some(6));
+        assert_eq!(entry.written_to("new"), None);
     }
 
     #[test]

@@ -45,8 +45,8 @@ pub(crate) struct Report {
     pub(crate) not_stored: Option<NotStored>,
     /// The answer about the target.
     pub(crate) outcome: Option<Outcome>,
-    /// Generation of the target after our write.
-    pub(crate) written: Option<i64>,
+    /// UID and generation of the target after our write.
+    pub(crate) written: Option<(String, i64)>,
     /// What writes of policies left behind.
     pub(crate) left: Vec<(String, Left)>,
     /// Effects that were carried out, or are the caller's to carry out because everything before them went well.
@@ -162,7 +162,8 @@ impl Job {
         let Some(sender) = self.sender() else { return false };
         let (answer, generation) = sender.patch(&self.target, patch).await;
         let done = answer == Answer::Done;
-        report.written = generation;
+        let uid = self.workload.as_ref().map(|workload| workload.meta.uid.clone());
+        report.written = uid.zip(generation);
         report.outcome = Some(self.outcome(sent, answer));
         done
     }

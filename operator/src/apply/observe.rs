@@ -76,7 +76,7 @@ impl<'a> Seen<'a> {
                 there,
                 record.attempt.as_ref(),
                 record.phase,
-                self.entry.written,
+                there.and_then(|workload| self.entry.written_to(&workload.meta.uid)),
             )
         } else {
             Target::Unseen
