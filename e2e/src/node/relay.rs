@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::task::JoinHandle;
 
 /// A dropped packet shows as a connection that never comes about; nobody waits for the kernel's two minutes.
-const DIALING: Duration = Duration::from_secs(3);
+const DIALING: Duration = Duration::from_secs(15);
 
 /// The outer end: forwards connections to `socket` to the API server at `server` (`https://host:port`).
 pub(super) fn outside(socket: &Path, server: &str) -> Result<JoinHandle<()>> {

@@ -18,6 +18,7 @@ use ironside_e2e::{Scenario, wait};
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 use super::{LONG, address, answers, rolled_out, running, server, service};
 use crate::repair::{policy, template};
@@ -126,7 +127,11 @@ async fn no_token() -> Result<()> {
     .await
 }
 
+/// One row at a time: two at once starve the one node, and then its probes say so and not the repair.
+static NODE: Mutex<()> = Mutex::const_new(());
+
 async fn row(control: &'static str, cells: &'static [Cell]) -> Result<()> {
+    let _turn = NODE.lock().await;
     scenario_on_a_node(async |test| {
         test.cluster.install_as_pods().await?;
         try_join_all(cells.iter().map(|cell| settled(test, cell))).await?;

@@ -30,7 +30,11 @@ fn server(name: &str, needs: &str) -> Workload {
         container["image"] = json!(NEEDS);
         container["env"] = json!([{ "name": "NEEDS", "value": needs }]);
         container["ports"] = json!([{ "containerPort": 8080 }]);
-        container["readinessProbe"] = json!({ "httpGet": { "path": "/ready", "port": 8080 }, "periodSeconds": 1 });
+        // A probe that a busy machine answers late is no failure of the workload.
+        container["readinessProbe"] = json!({
+            "httpGet": { "path": "/ready", "port": 8080 },
+            "periodSeconds": 1, "timeoutSeconds": 20, "failureThreshold": 10,
+        });
         template["spec"]["terminationGracePeriodSeconds"] = json!(5);
     })
 }
