@@ -135,7 +135,7 @@ func drain(server *http.Server, drained chan<- struct{}) {
 	ended := make(chan os.Signal, 1)
 	signal.Notify(ended, syscall.SIGTERM)
 	<-ended
-	time.Sleep(2 * time.Second)
+	time.Sleep(10 * time.Second)
 	_ = server.Shutdown(context.Background())
 	close(drained)
 }

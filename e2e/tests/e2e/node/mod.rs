@@ -35,7 +35,7 @@ fn server(name: &str, needs: &str) -> Workload {
             "httpGet": { "path": "/ready", "port": 8080 },
             "periodSeconds": 1, "timeoutSeconds": 20, "failureThreshold": 10,
         });
-        template["spec"]["terminationGracePeriodSeconds"] = json!(5);
+        template["spec"]["terminationGracePeriodSeconds"] = json!(20);
     })
 }
 
