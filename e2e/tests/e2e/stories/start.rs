@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ironside_crds::Phase;
-use ironside_e2e::cluster::Options;
 use ironside_e2e::operator::Operator;
-use ironside_e2e::scenario::scenario_with;
 use ironside_e2e::workloads::{available_deployment, until_rolled_out};
 use ironside_e2e::{Scenario, scenario, wait};
 use jiff::{SignedDuration, Timestamp};
@@ -235,50 +233,6 @@ async fn story_18_a_quota_of_memory_without_room_for_the_surge() -> Result<()> {
         &[("limits.memory", "0.2Gi"), ("requests.cpu", "10")],
         &[("limits.memory", "1Gi")],
     )
-    .await
-}
-
-/// Whether nodes have room is known only once it was tried: then it is undone, and no control is blamed.
-#[tokio::test]
-async fn story_18_no_room_on_the_nodes_is_nobodys_fault() -> Result<()> {
-    let options = Options {
-        nodes: 1,
-        pods_per_node: 3,
-        ..Options::default()
-    };
-    scenario_with(options, async |test| {
-        deliver(test, &without_unavailable(&steady("web"))).await?;
-        until_rolled_out(&test.client, &test.namespace, "web").await?;
-        let before = template(test, "web").await?;
-        let operator = operator(test).await?;
-        let mut impatient = policy(&["POD-009"]);
-        impatient["spec"]["remediation"]["verify"]["minDeadline"] = json!("10s");
-        test.apply(&[impatient]).await?;
-        let held = wait::until_within(Duration::from_mins(5), "the rollout is given up", async || {
-            let status = remediation(test).await?.status.context("a status")?;
-            ensure!(
-                status.phase == Some(Phase::Held),
-                "{:?} ({})",
-                status.phase,
-                status.reason
-            );
-            Ok(status)
-        })
-        .await?;
-        ensure!(held.reason == "Environment", "{}: {}", held.reason, held.message);
-        ensure!(
-            held.memory.failures.iter().all(|it| it.reason == "Unschedulable"),
-            "{:?}",
-            held.memory
-        );
-        ensure!(template(test, "web").await? == before, "put back exactly");
-        until_rolled_out(&test.client, &test.namespace, "web").await?;
-        wait::throughout(PATIENCE, "it is not tried again", async || {
-            ensure!(patches(&operator, test)? == 2, "the repair and its undo");
-            Ok(())
-        })
-        .await
-    })
     .await
 }
 
