@@ -10,7 +10,7 @@ use kube::Client;
 use kube::config::Config;
 use serde_json::Value;
 
-use crate::binaries;
+use crate::binaries::{self, debian};
 use crate::controlplane::ports;
 use crate::tether::Tethered;
 use crate::wait;
@@ -30,7 +30,7 @@ impl Programs {
     /// # Errors
     /// Neither is possible here; the message says what to install.
     pub fn obtain() -> Result<Self> {
-        if let (Some(prometheus), Some(promtool)) = (on_path("prometheus"), on_path("promtool")) {
+        if let (Some(prometheus), Some(promtool)) = (debian::on_path("prometheus"), debian::on_path("promtool")) {
             return Ok(Self { prometheus, promtool });
         }
         let folder = binaries::cache_folder()?.join("prometheus");
@@ -39,7 +39,8 @@ impl Programs {
             promtool: folder.join("usr/bin/promtool"),
         };
         if !(found.prometheus.is_file() && found.promtool.is_file()) {
-            unpack(&folder).context("no prometheus on PATH and Debian's package cannot be had: install prometheus")?;
+            debian::unpack(&["prometheus"], &folder)
+                .context("no prometheus on PATH and Debian's package cannot be had: install prometheus")?;
         }
         Ok(found)
     }
@@ -50,40 +51,6 @@ impl Programs {
     /// It finds something wrong.
     pub fn check(&self, folder: &Path, arguments: &[&str]) -> Result<String> {
         run(Command::new(&self.promtool).args(arguments).current_dir(folder))
-    }
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|program| program.is_file())
-}
-
-/// Takes the package apart into a folder of the cache; nothing is installed on the machine.
-fn unpack(folder: &Path) -> Result<()> {
-    let download = folder.with_extension(format!("{}", std::process::id()));
-    std::fs::create_dir_all(&download).with_context(|| format!("create {}", download.display()))?;
-    let fetch = || {
-        run(Command::new("apt-get")
-            .args(["download", "prometheus"])
-            .current_dir(&download))
-    };
-    // A machine that never updated its lists knows no package.
-    if fetch().is_err() {
-        run(Command::new("apt-get").args(["update", "-qq"]))?;
-        fetch()?;
-    }
-    let package = std::fs::read_dir(&download)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|ending| ending == "deb"))
-        .context("apt-get downloaded no package")?;
-    run(Command::new("dpkg").arg("-x").arg(&package).arg(&download))?;
-    std::fs::remove_file(&package)?;
-    match std::fs::rename(&download, folder) {
-        // Another process was faster; its copy is as good.
-        Err(_) if folder.is_dir() => std::fs::remove_dir_all(&download).context("remove a second copy"),
-        outcome => outcome.with_context(|| format!("move the package to {}", folder.display())),
     }
 }
 

@@ -138,12 +138,13 @@ fn is_complete(module: &Module, folder: &Path) -> bool {
     names.all(|name| folder.join(name).is_file())
 }
 
-fn lock(path: &Path, what: &str) -> Result<Flock<File>> {
+/// Holds a file of the cache for one process, and one thread, at a time.
+pub(super) fn lock(path: &Path, what: &str) -> Result<Flock<File>> {
     let open = || File::create(path).with_context(|| format!("create the lock {}", path.display()));
     if let Ok(lock) = Flock::lock(open()?, FlockArg::LockExclusiveNonblock) {
         Ok(lock)
     } else {
-        say(&format!("another process is building {what}; waiting for it"));
+        say(&format!("{what} is being made ready elsewhere; waiting for it"));
         Flock::lock(open()?, FlockArg::LockExclusive)
             .map_err(|(_, errno)| errno)
             .with_context(|| format!("lock {}", path.display()))

@@ -5,6 +5,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::cache;
+
 /// A program on PATH, or in the folders of administrators, which are not on everybody's.
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
@@ -14,11 +16,18 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
         .find(|program| program.is_file())
 }
 
-/// Downloads packages with whatever they need that the machine lacks, and unpacks them below `folder`.
+/// Downloads packages with whatever they need that the machine lacks, and unpacks them below `folder`. Whoever comes meanwhile, a thread or
+/// a process, waits and finds them there.
 ///
 /// # Errors
 /// This is no Debian, or its archive cannot be reached.
 pub(crate) fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
+    let parent = folder.parent().context("a folder of the cache has a parent")?;
+    std::fs::create_dir_all(parent).with_context(|| format!("create the cache folder {}", parent.display()))?;
+    let _lock = cache::lock(&folder.with_extension("lock"), &packages.join(", "))?;
+    if folder.is_dir() {
+        return Ok(());
+    }
     let download = folder.with_extension(format!("{}.unfinished", std::process::id()));
     let archives = download.join("archives");
     // apt wants a folder for what is half there.
@@ -41,11 +50,7 @@ pub(crate) fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
     for package in files.filter(|path| path.extension().is_some_and(|ending| ending == "deb")) {
         run(Command::new("dpkg").arg("-x").arg(&package).arg(&root))?;
     }
-    match std::fs::rename(&root, folder) {
-        // Another process was faster; its copy is as good.
-        Err(_) if folder.is_dir() => {}
-        outcome => outcome.with_context(|| format!("move the packages to {}", folder.display()))?,
-    }
+    std::fs::rename(&root, folder).with_context(|| format!("move the packages to {}", folder.display()))?;
     std::fs::remove_dir_all(&download).context("remove the downloads")
 }
 

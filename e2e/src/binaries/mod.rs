@@ -53,6 +53,26 @@ const CONTROL_PLANE: Module = Module {
     ],
 };
 
+/// Holds a dashboard against the schema that Grafana publishes.
+const BOARD: Module = Module {
+    prefix: "board",
+    what: "the checker of dashboards",
+    cost: "about a minute",
+    folder: "board",
+    sources: &["go.mod", "go.sum", "main.go"],
+    flags: &FLAGS,
+    programs: &[Program::new("board", ".")],
+    extras: &[],
+};
+
+/// The program that reads a dashboard on standard input and says on standard error where it departs from Grafana's schema.
+///
+/// # Errors
+/// It is not in the cache and cannot be built.
+pub fn dashboard_checker() -> Result<PathBuf> {
+    Ok(cache::obtain(&BOARD)?.join("board"))
+}
+
 /// Where the programs lie, ready to run.
 #[derive(Debug, Clone)]
 pub struct Binaries {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use ironside_e2e::binaries::dashboard_checker;
 use ironside_e2e::operator::Start;
 use ironside_e2e::prometheus::{Programs, Prometheus};
 use ironside_e2e::workloads::{Workload, available_deployment};
@@ -72,13 +73,11 @@ async fn every_query_of_the_dashboard_returns_data_from_a_running_operator() -> 
 
 /// What the program in `e2e/board` finds wrong with a dashboard: Grafana's published schema, panel by panel.
 fn departures(board: &Value) -> Result<String> {
-    let mut checker = Command::new("go")
-        .args(["run", "-mod=readonly", "."])
-        .current_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("board"))
+    let mut checker = Command::new(dashboard_checker()?)
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .context("start `go run`")?;
+        .context("start the checker")?;
     serde_json::to_writer(checker.stdin.take().context("its input")?, board)?;
     let output = checker.wait_with_output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
