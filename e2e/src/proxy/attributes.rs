@@ -74,15 +74,26 @@ impl Attributes {
         self.has("dryRun", "All")
     }
 
-    /// Whether it changes something that a user could see: a write that is no dry run, no lease (renewed by the clock,
-    /// not by what happens), no event (told, not done), no question about permissions.
+    /// Whether it does something, so that a process that dies beside it could leave it half done: a write that is no dry run, no question
+    /// about permissions, no lease (renewed by the clock, not by what happens), and nothing that only tells what is so ([`Self::tells`]).
     pub fn is_effect(&self) -> bool {
         let writes = matches!(
             self.verb.as_str(),
             "create" | "update" | "patch" | "delete" | "deletecollection"
         );
         let is_question = self.group == "authorization.k8s.io" || self.group == "authentication.k8s.io";
-        writes && !self.is_dry_run() && !is_question && self.resource != "leases" && self.resource != "events"
+        writes && !self.is_dry_run() && !is_question && self.resource != "leases" && !self.tells()
+    }
+
+    /// Whether it writes what is computed anew from what is there: events, the status of policies and exceptions, reports. When it is written
+    /// depends on the clock, so it would shift the count of what is done.
+    fn tells(&self) -> bool {
+        let declared = matches!(
+            self.resource.as_str(),
+            "hardeningpolicies" | "clusterhardeningpolicies" | "hardeningexceptions" | "clusterhardeningexceptions"
+        );
+        let reports = matches!(self.group.as_str(), "openreports.io" | "wgpolicyk8s.io");
+        self.resource == "events" || reports || (declared && self.subresource == "status")
     }
 
     fn has(&self, key: &str, value: &str) -> bool {
@@ -180,5 +191,10 @@ mod tests {
             "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
             ""
         ));
+        let ours = "/apis/hardening.ironside.dev/v1alpha1/namespaces/a";
+        let status = |plural| format!("{ours}/{plural}/b/status");
+        let told = |path: &str| !Attributes::of(&Method::PATCH, path, "").is_effect();
+        assert!(told(&status("hardeningpolicies")) && told("/apis/openreports.io/v1alpha1/namespaces/a/reports/b"));
+        assert!(!told(&status("hardeningremediations")));
     }
 }

@@ -9,23 +9,25 @@ mod journal;
 mod rules;
 mod serve;
 mod streams;
+mod strikes;
 mod upstream;
 
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, Result};
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 pub use self::attributes::Attributes;
 pub use self::journal::{Seen, tally};
-pub use self::rules::{Answer, Fault, Match, Moment, Rule};
+pub use self::rules::{Answer, Fault, Match, Rule};
 pub use self::streams::Flow;
+pub use self::strikes::{Course, Moment, Struck};
 
 use self::journal::Journal;
-use self::rules::{InForce, Strike, parking};
+use self::rules::InForce;
 use self::streams::Streams;
+use self::strikes::Strike;
 use self::upstream::Upstream;
 use crate::cluster::Cluster;
 
@@ -117,25 +119,6 @@ impl Proxy {
         }
     }
 
-    /// Runs `action` at the client's n-th effect from now (1 is the next; see [`Attributes::is_effect`]), then closes
-    /// that connection without an answer. Meant to kill the client between any two of its effects:
-    /// `proxy.strike(3, Moment::AfterAnswer, operator.killer())`.
-    pub fn strike(&self, number: usize, moment: Moment, action: impl FnOnce() + Send + 'static) -> Struck {
-        let (fell, receiver) = watch::channel(None);
-        let strike = Strike {
-            left: AtomicUsize::new(number),
-            moment,
-            action: parking::Once::new(action),
-            fell,
-        };
-        self.shared
-            .strikes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::new(strike));
-        Struck(receiver)
-    }
-
     /// Changes the flow of all open watch streams that match; returns how many there were.
     pub fn streams(&self, on: &Match, flow: Flow) -> usize {
         self.shared.streams.tell(on, flow)
@@ -178,15 +161,5 @@ impl Injected {
     /// Takes it out of force; held requests go on.
     pub fn remove(&self) {
         self.0.remove();
-    }
-}
-
-/// A strike that was ordered.
-pub struct Struck(watch::Receiver<Option<Attributes>>);
-
-impl Struck {
-    /// The effect at which it fell, if it has.
-    pub fn fell_at(&self) -> Option<Attributes> {
-        self.0.borrow().clone()
     }
 }

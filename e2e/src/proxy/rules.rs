@@ -1,4 +1,4 @@
-//! Which requests meet which fault, how often, and the strikes that kill a client between two of its writes.
+//! Which requests meet which fault, and how often.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -223,54 +223,5 @@ impl InForce {
     pub(super) async fn until_removed(&self) {
         // The sender lives as long as the rule, so this ends by the value alone.
         let _ = self.removed.subscribe().wait_for(|removed| *removed).await;
-    }
-}
-
-/// When a strike falls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// The client has sent its write, the server has not seen it and never will.
-    BeforeForwarding,
-    /// The server has carried out the write, the client does not know and never will.
-    AfterAnswer,
-}
-
-/// Something that happens once, at a client's n-th effect.
-pub(super) struct Strike {
-    pub(super) left: AtomicUsize,
-    pub(super) moment: Moment,
-    pub(super) action: parking::Once,
-    pub(super) fell: watch::Sender<Option<Attributes>>,
-}
-
-pub(super) mod parking {
-    //! A closure that runs at most once.
-
-    use std::sync::{Mutex, PoisonError};
-
-    type Action = Box<dyn FnOnce() + Send>;
-
-    pub(crate) struct Once(Mutex<Option<Action>>);
-
-    impl Once {
-        pub(crate) fn new(action: impl FnOnce() + Send + 'static) -> Self {
-            Self(Mutex::new(Some(Box::new(action))))
-        }
-
-        pub(crate) fn run(&self) {
-            let action = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(action) = action {
-                action();
-            }
-        }
-    }
-}
-
-impl Strike {
-    /// Whether this effect is the one: counts down and says so at zero.
-    pub(super) fn is_due(&self) -> bool {
-        self.left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
-            == Ok(1)
     }
 }

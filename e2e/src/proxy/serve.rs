@@ -1,7 +1,6 @@
 //! One request on its way: rules first, then the server, then strikes, then the client.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -15,8 +14,9 @@ use tokio::sync::Mutex;
 
 use super::Shared;
 use super::attributes::Attributes;
-use super::rules::{Answer, Fault, Moment};
+use super::rules::{Answer, Fault};
 use super::streams::{self, Flow, Turn};
+use super::strikes::{Moment, Strike};
 use super::upstream::Lane;
 
 /// Why there is no answer: the connection closes, which is all that a client can learn.
@@ -92,15 +92,14 @@ async fn handle(
         }
     }
     let strike = if attributes.is_effect() {
-        shared.due_strike()
+        shared.due_strike(&attributes)
     } else {
         None
     };
     if let Some(strike) = &strike
         && strike.moment == Moment::BeforeForwarding
     {
-        strike.action.run();
-        strike.fell.send_replace(Some(attributes));
+        strike.falls(attributes);
         return Err(Closed);
     }
 
@@ -127,8 +126,7 @@ async fn handle(
     }
     let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
     if let Some(strike) = strike {
-        strike.action.run();
-        strike.fell.send_replace(Some(attributes));
+        strike.falls(attributes);
         return Err(Closed);
     }
     if lose_answer {
@@ -140,11 +138,11 @@ async fn handle(
 
 impl Shared {
     /// The strike that falls at this effect, if any; each effect counts once for each strike.
-    fn due_strike(&self) -> Option<Arc<super::rules::Strike>> {
-        let strikes = self.strikes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    fn due_strike(&self, effect: &Attributes) -> Option<Arc<Strike>> {
+        let strikes = self.strikes.lock().unwrap_or_else(PoisonError::into_inner);
         let mut due = None;
-        for strike in strikes.iter().filter(|strike| strike.left.load(Ordering::Relaxed) > 0) {
-            if strike.is_due() {
+        for strike in strikes.iter() {
+            if strike.is_due(effect) {
                 due = Some(Arc::clone(strike));
             }
         }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use ironside_crds::{HardeningRemediation, Phase};
 use ironside_e2e::audit::Entry;
 use ironside_e2e::operator::{Operator, Start};
-use ironside_e2e::proxy::{Fault, Match, Moment, Proxy, Rule};
+use ironside_e2e::proxy::{Course, Fault, Match, Moment, Proxy, Rule};
 use ironside_e2e::workloads::{Workload, available_deployment, until_rolled_out};
 use ironside_e2e::{Scenario, scenario, wait};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
@@ -70,7 +70,7 @@ fn rolled_back() -> End {
     }
 }
 
-/// One workload after the other; the operator dies at the first effect of the first, the second of the second, and so on until one has no such effect.
+/// One workload after the other; the operator dies at an effect at which it did not die before, until there is none left.
 async fn at_each_effect(test: &Scenario<'_>, moment: Moment, end: &End) -> Result<()> {
     let proxy = Proxy::start(test.cluster).await?;
     let mut operator = Start::new(test)
@@ -80,10 +80,11 @@ async fn at_each_effect(test: &Scenario<'_>, moment: Moment, end: &End) -> Resul
         .ready()
         .await?;
     test.apply(&[policy(&["POD-009", "POD-011"])]).await?;
+    let course = Course::default();
     let mut deaths = Vec::new();
     for number in 1..=MOST {
         let name = format!("web-{number}");
-        let strike = proxy.strike(number, moment, operator.killer());
+        let strike = course.strike(&proxy, moment, operator.killer());
         create(test, &(end.workload)(&name)).await?;
         let fell = wait::until("the operator dies, or is done", async || {
             match (strike.fell_at(), stands(test, &name, end).await) {
@@ -217,8 +218,7 @@ async fn each_effect_meets(test: &Scenario<'_>, fault: &Fault, end: &End) -> Res
     test.apply(&[policy(&["POD-009", "POD-011"])]).await?;
     for number in 0..MOST {
         let name = format!("web-{number}");
-        let of_repairs = Match::effects().and(Match::when(|request| request.resource != "hardeningpolicies"));
-        let rule = proxy.inject(Rule::new(of_repairs, fault.clone()).after(number).times(1));
+        let rule = proxy.inject(Rule::new(Match::effects(), fault.clone()).after(number).times(1));
         create(test, &(end.workload)(&name)).await?;
         came_out_right(test, &operator, &name, end)
             .await

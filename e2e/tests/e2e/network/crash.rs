@@ -4,7 +4,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use ironside_crds::HardeningRemediation;
 use ironside_e2e::operator::{Operator, Start};
-use ironside_e2e::proxy::{Moment, Proxy};
+use ironside_e2e::proxy::{Course, Moment, Proxy};
 use ironside_e2e::workloads::until_rolled_out;
 use ironside_e2e::{Scenario, scenario, wait};
 use kube::Api;
@@ -36,7 +36,7 @@ async fn killed_before_each_effect_of_an_isolation_that_is_taken_back() -> Resul
     scenario(async |at| at_each_effect(at, Moment::BeforeForwarding, true).await).await
 }
 
-/// One isolation after the other; the operator dies at the first effect of the first, the second of the second, and so on until one has no such effect.
+/// One isolation after the other; the operator dies at an effect at which it did not die before, until there is none left.
 async fn at_each_effect(at: &Scenario<'_>, moment: Moment, breaks: bool) -> Result<()> {
     let _starved = breaks.then(|| Starved::begin(at));
     shop(at).await?;
@@ -51,9 +51,10 @@ async fn at_each_effect(at: &Scenario<'_>, moment: Moment, breaks: bool) -> Resu
         .flag("--lease-renew=2s")
         .ready()
         .await?;
+    let course = Course::default();
     let mut deaths: Vec<String> = Vec::new();
-    for number in 1..=MOST {
-        let strike = proxy.strike(number, moment, operator.killer());
+    for _ in 1..=MOST {
+        let strike = course.strike(&proxy, moment, operator.killer());
         apply(at, POLICY).await?;
         let fell = wait::until("the operator dies, or is done", async || {
             match (strike.fell_at(), ended(at, breaks).await) {
