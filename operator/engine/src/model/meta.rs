@@ -1,11 +1,12 @@
 //! The part of `metadata` that decisions rest on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-use super::{ManagedFields, null_as_default};
+use super::{ManagedFields, null_as_default, shared, shared_list};
 
 /// Annotations under these prefixes are kept; all others are dropped while decoding, so that a hostile object with a megabyte of annotations costs nothing.
 const KEPT_ANNOTATIONS: [&str; 21] = [
@@ -54,15 +55,15 @@ pub struct Meta {
     /// Opaque version, for logging and stale-read checks only.
     #[serde(deserialize_with = "null_as_default")]
     pub resource_version: String,
-    /// Labels, all of them: selectors can ask for any.
-    #[serde(deserialize_with = "null_as_default")]
-    pub labels: BTreeMap<String, String>,
+    /// Labels, all of them: selectors can ask for any. Shared by the pods of one controller.
+    #[serde(deserialize_with = "shared")]
+    pub labels: Arc<BTreeMap<String, String>>,
     /// Only annotations that some decision reads.
     #[serde(deserialize_with = "kept_annotations")]
     pub annotations: BTreeMap<String, String>,
-    /// Owners.
-    #[serde(deserialize_with = "null_as_default")]
-    pub owner_references: Vec<OwnerReference>,
+    /// Owners. Shared by the pods of one controller.
+    #[serde(deserialize_with = "shared_list")]
+    pub owner_references: Arc<[OwnerReference]>,
     /// When the object was created.
     pub creation_timestamp: Option<Timestamp>,
     /// When deletion was asked for.
@@ -76,6 +77,16 @@ impl Meta {
     /// Decodes metadata without its managed fields, which are half of a pod's bytes and cost more than all the rest.
     pub fn without_writers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         WithoutWriters::deserialize(deserializer)
+    }
+
+    /// Takes what says the same from a sibling instead of keeping a second copy.
+    pub(crate) fn share_with(&mut self, sibling: &Self) {
+        if self.labels == sibling.labels {
+            self.labels = Arc::clone(&sibling.labels);
+        }
+        if self.owner_references == sibling.owner_references {
+            self.owner_references = Arc::clone(&sibling.owner_references);
+        }
     }
 
     /// The owner that is in charge of this object (`controller: true`).
@@ -98,12 +109,12 @@ struct WithoutWriters {
     generation: i64,
     #[serde(deserialize_with = "null_as_default")]
     resource_version: String,
-    #[serde(deserialize_with = "null_as_default")]
-    labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "shared")]
+    labels: Arc<BTreeMap<String, String>>,
     #[serde(deserialize_with = "kept_annotations")]
     annotations: BTreeMap<String, String>,
-    #[serde(deserialize_with = "null_as_default")]
-    owner_references: Vec<OwnerReference>,
+    #[serde(deserialize_with = "shared_list")]
+    owner_references: Arc<[OwnerReference]>,
     creation_timestamp: Option<Timestamp>,
     deletion_timestamp: Option<Timestamp>,
     #[serde(skip)]

@@ -38,6 +38,7 @@ pub use workload::Workload;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -50,6 +51,24 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Reads a value that several objects may share.
+pub(crate) fn shared<'de, D, T>(deserializer: D) -> Result<Arc<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    null_as_default(deserializer).map(Arc::new)
+}
+
+/// Reads a list that several objects may share.
+pub(crate) fn shared_list<'de, D, T>(deserializer: D) -> Result<Arc<[T]>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    null_as_default(deserializer).map(Vec::into)
 }
 
 /// Reads a single item where a list belongs as a list of one: a manifest that forgot the dash is judged as it was meant. The API server refuses it.

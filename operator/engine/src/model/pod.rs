@@ -1,5 +1,7 @@
 //! Live pods: what they run as and how they fare. Their spec belongs to their workload; a bare pod is a workload itself.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer};
 
 use super::network::Protocol;
@@ -62,14 +64,15 @@ pub struct PodStatus {
     pub reason: Option<String>,
     pub message: Option<String>,
     pub start_time: Option<jiff::Timestamp>,
+    /// Readiness, and what is wrong; nothing reads a condition that says that all is well.
+    #[serde(deserialize_with = "telling")]
+    pub conditions: Box<[PodCondition]>,
     #[serde(deserialize_with = "null_as_default")]
-    pub conditions: Vec<PodCondition>,
+    pub container_statuses: Box<[ContainerStatus]>,
     #[serde(deserialize_with = "null_as_default")]
-    pub container_statuses: Vec<ContainerStatus>,
+    pub init_container_statuses: Box<[ContainerStatus]>,
     #[serde(deserialize_with = "null_as_default")]
-    pub init_container_statuses: Vec<ContainerStatus>,
-    #[serde(deserialize_with = "null_as_default")]
-    pub ephemeral_container_statuses: Vec<ContainerStatus>,
+    pub ephemeral_container_statuses: Box<[ContainerStatus]>,
 }
 
 /// One pod condition.
@@ -99,8 +102,9 @@ pub struct ContainerStatus {
     pub ready: bool,
     #[serde(deserialize_with = "null_as_default")]
     pub restart_count: i32,
-    #[serde(rename = "imageID", deserialize_with = "null_as_default")]
-    pub image_id: String,
+    /// Shared by the pods of one controller.
+    #[serde(rename = "imageID", deserialize_with = "shared_text")]
+    pub image_id: Arc<str>,
     #[serde(deserialize_with = "null_as_default")]
     pub state: ContainerState,
     #[serde(deserialize_with = "null_as_default")]
@@ -113,9 +117,9 @@ pub struct ContainerStatus {
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct ContainerState {
-    pub waiting: Option<Waiting>,
+    pub waiting: Option<Box<Waiting>>,
     pub running: Option<Running>,
-    pub terminated: Option<Terminated>,
+    pub terminated: Option<Box<Terminated>>,
 }
 
 /// Why a container does not run yet.
@@ -192,6 +196,22 @@ struct PortsOfContainer {
     restart_policy: Option<String>,
 }
 
+fn telling<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[PodCondition]>, D::Error> {
+    const WELL: [&str; 4] = [
+        "PodScheduled",
+        "Initialized",
+        "ContainersReady",
+        "PodReadyToStartContainers",
+    ];
+    let conditions: Vec<PodCondition> = null_as_default(deserializer)?;
+    let tells = |condition: &PodCondition| condition.status != "True" || !WELL.contains(&condition.kind.as_str());
+    Ok(conditions.into_iter().filter(tells).collect())
+}
+
+fn shared_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+    null_as_default::<_, String>(deserializer).map(Into::into)
+}
+
 fn declared_ports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[DeclaredPort]>, D::Error> {
     let containers: Vec<PortsOfContainer> = null_as_default(deserializer)?;
     Ok(containers.iter().flat_map(|c| DeclaredPort::of(&c.ports)).collect())
@@ -207,6 +227,22 @@ fn sidecar_ports<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[Decl
 }
 
 impl Pod {
+    /// Takes what says the same from another pod of its controller instead of keeping a second copy: there are many pods.
+    pub(crate) fn share_with(&mut self, sibling: &Self) {
+        self.metadata.share_with(&sibling.metadata);
+        let (own, of_sibling) = (&mut self.status, &sibling.status);
+        for (own, of_sibling) in [
+            (&mut own.container_statuses, &of_sibling.container_statuses),
+            (&mut own.init_container_statuses, &of_sibling.init_container_statuses),
+        ] {
+            for (own, of_sibling) in own.iter_mut().zip(of_sibling) {
+                if own.image_id == of_sibling.image_id {
+                    own.image_id = Arc::clone(&of_sibling.image_id);
+                }
+            }
+        }
+    }
+
     /// Whether the kubelet reports the pod Ready.
     pub fn is_ready(&self) -> bool {
         self.status

@@ -81,7 +81,7 @@ impl PodTemplate {
         let exposed = exposed_in(&template).into();
         let view: TemplateView = serde_json::from_value(template)?;
         Ok(Self {
-            labels: view.metadata.labels,
+            labels: Arc::unwrap_or_clone(view.metadata.labels),
             annotations: view.metadata.annotations,
             spec: Arc::new(view.spec),
             hash,

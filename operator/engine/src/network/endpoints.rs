@@ -47,7 +47,7 @@ pub struct Endpoint {
 pub fn of_namespace(world: &Snapshot, shard: &Shard) -> Vec<Endpoint> {
     let live = shard.pods.values().filter(|pod| has_network(pod)).map(|pod| Endpoint {
         workload: world.topmost_owner(&ObjectRef::new(Kind::Pod, &pod.metadata.namespace, &pod.metadata.name)),
-        labels: pod.metadata.labels.clone(),
+        labels: (*pod.metadata.labels).clone(),
         ports: pod.spec.ports.iter().chain(&pod.spec.sidecar_ports).cloned().collect(),
         host_network: pod.spec.host_network == Some(true),
     });
@@ -88,7 +88,7 @@ pub fn namespace_labels(name: &str, shard: &Shard) -> Labels {
     let mut labels = shard
         .namespace
         .as_ref()
-        .map(|namespace| namespace.metadata.labels.clone())
+        .map(|namespace| (*namespace.metadata.labels).clone())
         .unwrap_or_default();
     labels.insert(NAMESPACE_NAME.to_owned(), name.to_owned());
     labels

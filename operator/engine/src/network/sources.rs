@@ -86,7 +86,7 @@ fn pods_as_sources(
         .pods
         .values()
         .filter(|pod| endpoints::has_network(pod) && pod.spec.host_network != Some(true))
-        .map(|pod| &pod.metadata.labels);
+        .map(|pod| &*pod.metadata.labels);
     let templates = shard
         .workloads
         .values()

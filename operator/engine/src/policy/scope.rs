@@ -60,7 +60,7 @@ impl<'a> Facts<'a> {
     pub(super) fn of(world: &Snapshot, name: &'a str, own_namespace: &str) -> Self {
         let mut labels = world
             .namespace(name)
-            .map(|namespace| namespace.metadata.labels.clone())
+            .map(|namespace| (*namespace.metadata.labels).clone())
             .unwrap_or_default();
         labels.insert(NAME_LABEL.to_owned(), name.to_owned());
         Self {

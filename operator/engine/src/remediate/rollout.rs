@@ -244,7 +244,7 @@ fn images(pods: &[&Pod]) -> Vec<String> {
     let mut images: Vec<String> = pods
         .iter()
         .flat_map(|pod| &pod.status.container_statuses)
-        .map(|status| status.image_id.clone())
+        .map(|status| status.image_id.to_string())
         .filter(|image| !image.is_empty())
         .collect();
     images.sort();

@@ -194,6 +194,11 @@ impl World {
         if let Some(old) = old {
             shard.index.remove_pod(&reference.name, &old);
         }
+        let controller = new.metadata.controller().map_or("", |owner| &owner.uid);
+        let sibling = shard.index.pods_of(controller).find_map(|name| shard.pods.get(name));
+        if let Some(sibling) = sibling.cloned() {
+            new.share_with(&sibling);
+        }
         shard.index.add_pod(&reference.name, &new);
         shard.pods.insert(Arc::clone(&reference.name), Arc::new(new));
         match workload {

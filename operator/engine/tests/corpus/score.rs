@@ -29,14 +29,14 @@ pub(crate) struct Score {
 }
 
 impl Score {
-    fn add(&mut self, fails: bool, agrees: bool) {
+    fn add(&mut self, fails: bool, right: bool) {
         let (labels, agreed) = if fails {
             (&mut self.fail, &mut self.agreed_fail)
         } else {
             (&mut self.pass, &mut self.agreed_pass)
         };
         *labels += 1;
-        *agreed += u32::from(agrees);
+        *agreed += u32::from(right);
     }
 
     /// The mean of the share of failing cases that are found and that of passing ones that are left alone; of one of them where there are no others.

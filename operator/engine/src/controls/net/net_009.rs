@@ -115,7 +115,7 @@ fn check_workload(at: &WorkloadScope<'_>, judgement: &mut Judgement) {
         }
     }
     judgement.enter(String::new(), None);
-    let labels = template.labels.iter().chain(&at.workload.meta.labels);
+    let labels = template.labels.iter().chain(&*at.workload.meta.labels);
     let named = labels.filter(|(key, _)| matches!(key.as_str(), "app" | "k8s-app" | "app.kubernetes.io/name"));
     for (key, value) in named {
         if let Some((_, expected)) = RETIRED.iter().find(|(name, _)| has(value, name)) {
