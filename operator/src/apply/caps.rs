@@ -11,7 +11,7 @@ use super::convert;
 use super::entry::{Entry, is_in_flight};
 use crate::reconcile::View;
 
-/// Remediations in a namespace, and in the cluster. Half of them are for what can be repaired: what is only shown must not keep a repair from starting.
+/// Remediations in a namespace, and in the cluster. At most half of them are for what is only shown: it must not keep a repair from starting.
 const IN_NAMESPACE: usize = 20;
 const IN_CLUSTER: usize = 500;
 
@@ -19,41 +19,73 @@ const IN_CLUSTER: usize = 500;
 const IDLE: SignedDuration = SignedDuration::from_hours(30 * 24);
 const WITH_MEMORY: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// Remediations that there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Number {
-    pub(crate) in_namespace: usize,
-    pub(crate) in_cluster: usize,
+/// How many remediations there are.
+#[derive(Debug, Default)]
+pub(crate) struct Tally<'a> {
+    namespaces: BTreeMap<&'a str, Count>,
+    cluster: Count,
 }
 
-/// Whether there is room for one more, for this plan.
-pub(crate) fn room(plan: &Plan, number: Number) -> bool {
-    let share = if plan.disposition == Disposition::Ready { 1 } else { 2 };
-    number.in_namespace < IN_NAMESPACE / share && number.in_cluster < IN_CLUSTER / share
+/// All of them, and those for what is only shown.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    all: usize,
+    shown: usize,
 }
 
-/// The remediations in a target's namespace and in the cluster: those in the view, and those that were just created, or are about to be, and are not in it yet.
-pub(super) fn remediations(view: &View, entries: &BTreeMap<ObjectRef, Entry>, target: &ObjectRef) -> Number {
-    let known = &view.declared.remediations;
-    let is_new = |entry: &Entry| match entry.stored.as_deref().map(|stored| &stored.metadata) {
-        Some(stored) => match (stored.namespace.clone(), stored.name.clone()) {
-            (Some(namespace), Some(name)) => !known.contains_key(&(namespace, name)),
-            _ => true,
-        },
-        None => entry.busy,
-    };
-    let mut number = Number {
-        in_namespace: known
-            .keys()
-            .filter(|(namespace, _)| **namespace == *target.namespace)
-            .count(),
-        in_cluster: known.len(),
-    };
-    for (other, _) in entries.iter().filter(|(_, entry)| is_new(entry)) {
-        number.in_cluster += 1;
-        number.in_namespace += usize::from(other.namespace == target.namespace);
+impl<'a> Tally<'a> {
+    /// Those in the view.
+    pub(crate) fn of(view: &'a View) -> Self {
+        let mut tally = Self::default();
+        for ((namespace, _), remediation) in view.declared.remediations.iter() {
+            let plan = convert::target(remediation).and_then(|target| plan(view, &target));
+            tally.add(namespace, plan.is_some_and(is_only_shown));
+        }
+        tally
     }
-    number
+
+    /// And those that were just created, or are about to be, and are not in the view yet.
+    pub(super) fn with_new(view: &'a View, entries: &'a BTreeMap<ObjectRef, Entry>) -> Self {
+        let known = &view.declared.remediations;
+        let is_new = |entry: &Entry| match entry.stored.as_deref().map(|stored| &stored.metadata) {
+            Some(stored) => match (stored.namespace.clone(), stored.name.clone()) {
+                (Some(namespace), Some(name)) => !known.contains_key(&(namespace, name)),
+                _ => true,
+            },
+            None => entry.busy,
+        };
+        let mut tally = Self::of(view);
+        for (target, _) in entries.iter().filter(|(_, entry)| is_new(entry)) {
+            tally.add(&target.namespace, plan(view, target).is_some_and(is_only_shown));
+        }
+        tally
+    }
+
+    fn add(&mut self, namespace: &'a str, shown: bool) {
+        for count in [self.namespaces.entry(namespace).or_default(), &mut self.cluster] {
+            count.all += 1;
+            count.shown += usize::from(shown);
+        }
+    }
+
+    /// Whether there is room for one more in a namespace, for this plan.
+    pub(crate) fn has_room(&self, namespace: &str, plan: &Plan) -> bool {
+        self.takes(namespace, is_only_shown(plan))
+    }
+
+    fn takes(&self, namespace: &str, shown: bool) -> bool {
+        let fits = |count: Count, limit: usize| count.all < limit && !(shown && count.shown >= limit / 2);
+        let here = self.namespaces.get(namespace).copied().unwrap_or_default();
+        fits(here, IN_NAMESPACE) && fits(self.cluster, IN_CLUSTER)
+    }
+}
+
+fn plan<'a>(view: &'a View, target: &ObjectRef) -> Option<&'a Plan> {
+    view.results.get(target)?.plan.as_ref()
+}
+
+fn is_only_shown(plan: &Plan) -> bool {
+    plan.disposition != Disposition::Ready
 }
 
 /// Rollouts of ours besides this target's, and isolations of networks: two changes of one namespace at a time could not be told apart when it breaks.
@@ -92,6 +124,29 @@ mod tests {
     use ironside_engine::remediate::{Reason, Revert, Transition};
 
     use super::*;
+
+    #[test]
+    fn what_is_only_shown_takes_half_and_leaves_the_rest_to_repairs() {
+        let (ready, shown) = (false, true);
+        let mut tally = Tally::default();
+        for _ in 0..IN_NAMESPACE / 2 {
+            assert!(tally.takes("shop", shown));
+            tally.add("shop", true);
+        }
+        assert!(!tally.takes("shop", shown));
+        assert!(tally.takes("other", shown), "the limit is the namespace's");
+        for _ in 0..IN_NAMESPACE / 2 {
+            assert!(tally.takes("shop", ready));
+            tally.add("shop", false);
+        }
+        assert!(!tally.takes("shop", ready));
+
+        let mut repairs = Tally::default();
+        for _ in 0..IN_NAMESPACE / 2 {
+            repairs.add("shop", false);
+        }
+        assert!(repairs.takes("shop", shown), "many repairs hide nothing");
+    }
 
     #[test]
     fn idle_ones_go_after_a_month_remembered_ones_after_three() {

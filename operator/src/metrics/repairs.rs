@@ -9,9 +9,10 @@ use jiff::Timestamp;
 use super::definitions::{EXCEPTION_EXPIRY, EXCEPTIONS, PENDING, PLANS_HELD, PLANS_UNRECORDED, REMEDIATIONS};
 use super::family::{Family, sample};
 use super::state::seconds;
+use crate::apply::convert;
 use crate::reconcile::View;
 use crate::report::EXPIRING_WITHIN;
-use crate::report::facts::{target_of, unrecorded};
+use crate::report::facts::unrecorded;
 
 /// Repairs on record, plans that wait, plans that are held, plans without a record.
 pub(super) fn repairs(view: &View) -> Vec<Family> {
@@ -27,7 +28,7 @@ pub(super) fn repairs(view: &View) -> Vec<Family> {
         if let (Phase::Pending, Some(plan)) = (phase, plan) {
             *pending.entry(risk(plan.risk)).or_default() += 1;
         }
-        on_record.extend(target_of(remediation));
+        on_record.extend(convert::target(remediation));
     }
     for (target, outcome) in view.results.outcomes() {
         let Some(plan) = &outcome.plan else { continue };

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ironside_crds::policy::RemediationCounts;
-use ironside_crds::{HardeningRemediation, Phase, PolicyStatus};
+use ironside_crds::{Phase, PolicyStatus};
 use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::plan::Disposition;
 use ironside_engine::policy::PolicyId;
@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::policy_status::{Facts, PausedBy, policy_status};
 use super::stops::Stops;
-use crate::apply::caps;
+use crate::apply::{caps, convert};
 use crate::cluster::permissions::Missing;
 use crate::cluster::watch::Scope;
 use crate::cluster::{Source, Standing};
@@ -168,7 +168,9 @@ fn remediations(view: &View) -> BTreeMap<PolicyId, RemediationCounts> {
     let mut counts: BTreeMap<PolicyId, RemediationCounts> = BTreeMap::new();
     let mut on_record = BTreeSet::new();
     for remediation in view.declared.remediations.values() {
-        let Some(target) = target_of(remediation) else { continue };
+        let Some(target) = convert::target(remediation) else {
+            continue;
+        };
         let phase = remediation.status.as_ref().and_then(|status| status.phase);
         for policy in policies_of(view, &target) {
             add(counts.entry(policy).or_default(), phase.unwrap_or_default());
@@ -193,21 +195,16 @@ fn remediations(view: &View) -> BTreeMap<PolicyId, RemediationCounts> {
 
 /// What is planned and shown by no remediation, because there are as many as the limits allow.
 pub fn unrecorded(view: &View) -> impl Iterator<Item = &Outcome> {
-    let all = &view.declared.remediations;
-    let mut in_namespace: BTreeMap<&str, usize> = BTreeMap::new();
-    for (namespace, _) in all.keys() {
-        *in_namespace.entry(namespace).or_default() += 1;
-    }
-    let on_record: BTreeSet<ObjectRef> = all.values().filter_map(|remediation| target_of(remediation)).collect();
+    let remediations = view.declared.remediations.values();
+    let on_record: BTreeSet<ObjectRef> = remediations
+        .filter_map(|remediation| convert::target(remediation))
+        .collect();
+    let tally = caps::Tally::of(view);
     view.results
         .outcomes()
         .filter(move |(target, outcome)| {
-            let number = caps::Number {
-                in_namespace: in_namespace.get(&*target.namespace).copied().unwrap_or_default(),
-                in_cluster: all.len(),
-            };
             let planned = outcome.plan.as_ref();
-            planned.is_some_and(|plan| !caps::room(plan, number)) && !on_record.contains(*target)
+            planned.is_some_and(|plan| !tally.has_room(&target.namespace, plan)) && !on_record.contains(*target)
         })
         .map(|(_, outcome)| outcome.as_ref())
 }
@@ -223,17 +220,6 @@ const fn add(counts: &mut RemediationCounts, phase: Phase) {
         Phase::RolledBack | Phase::RollbackFailed => counts.rolled_back += 1,
         Phase::Reverted | Phase::Closed => {}
     }
-}
-
-/// The object that a remediation is about.
-pub fn target_of(remediation: &HardeningRemediation) -> Option<ObjectRef> {
-    let target = &remediation.spec.target;
-    let kind = Kind::from_manifest(&target.api_version, &target.kind)?;
-    Some(ObjectRef::new(
-        kind,
-        target.namespace.as_deref().unwrap_or_default(),
-        &target.name,
-    ))
 }
 
 /// The policies that judge an object.
