@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ironside_e2e::Scenario;
 use ironside_e2e::binaries::workspace_program;
 use ironside_e2e::cluster::Options;
 use ironside_e2e::operator::Start;
+use ironside_e2e::proxy::{Fault, Match, Proxy, Rule};
 use ironside_e2e::scenario::scenario_with;
 use ironside_e2e::wait;
 use ironside_e2e::workloads::Workload;
@@ -211,6 +213,46 @@ async fn failures_of_a_namespace_are_one_report_that_is_written_only_when_they_c
             Ok(())
         })
         .await
+    })
+    .await
+}
+
+/// A right that is missing, or a webhook that refuses: the cluster changes on, and the API server is not asked anew each time.
+#[tokio::test]
+async fn a_refused_report_is_not_sent_again_at_every_change() -> Result<()> {
+    scenario_with(Options::default(), async |test| {
+        test.operator_namespace().await?;
+        install_reports(test).await?;
+        test.apply(&[policy(&["POD-009"])]).await?;
+        let proxy = Proxy::start(test.cluster).await?;
+        let to_write = Match::verb("patch").and(Match::resource("reports"));
+        let refused = proxy.inject(Rule::new(to_write, Fault::forbidden()));
+        let operator = Start::new(test).via(&proxy).ready().await?;
+        let began = Instant::now();
+        for number in 1..=8_u32 {
+            let web = Workload::named(&format!("web-{number}")).replicas(0);
+            test.apply(&[web.deployment()]).await?;
+            wait::until("it is judged", async || {
+                let failing = [("control", "POD-009"), ("result", "Fail")];
+                let found = operator.metrics().await?.sum("ironside_findings", &failing);
+                ensure!(found == Some(f64::from(number)), "{found:?} fail");
+                Ok(())
+            })
+            .await?;
+            if number == 1 {
+                wait::until("the report is refused", async || {
+                    ensure!(refused.hits() > 0, "not sent yet");
+                    Ok(())
+                })
+                .await?;
+            }
+            // Changes are gathered for half a second; each of these stands for itself.
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        // Ten seconds pass between two attempts, and a busy machine makes this loop longer than that.
+        let most = 2 + usize::try_from(began.elapsed().as_secs() / 10)?;
+        ensure!(refused.hits() <= most, "{} requests that were refused", refused.hits());
+        Ok(())
     })
     .await
 }

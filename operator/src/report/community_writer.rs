@@ -25,6 +25,9 @@ const GATHER: Duration = Duration::from_millis(500);
 /// How often it is asked whether a report kind was installed meanwhile.
 const LOOK_FOR_KIND: Duration = Duration::from_mins(10);
 
+/// How long a namespace whose report was refused waits, so that the others come first.
+const AFTER_REFUSAL: Duration = Duration::from_mins(1);
+
 /// Time to answer one request.
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -33,6 +36,8 @@ pub struct CommunityWriter {
     context: Context,
     kind: Option<ReportKind>,
     looked: Option<Instant>,
+    /// Nothing is sent before, whatever changes: the last request failed.
+    not_before: Option<Instant>,
     /// The term in which `stored` was listed.
     term: Option<i64>,
     /// Hash of the content by namespace and name.
@@ -42,8 +47,16 @@ pub struct CommunityWriter {
 
 /// What was last written of a namespace.
 struct Written {
-    results: Arc<NamespaceResults>,
+    /// Nothing: it was refused.
+    results: Option<Arc<NamespaceResults>>,
     at: Instant,
+}
+
+impl Written {
+    fn wait(&self) -> Duration {
+        let span = if self.results.is_some() { BETWEEN } else { AFTER_REFUSAL };
+        span.saturating_sub(self.at.elapsed())
+    }
 }
 
 impl CommunityWriter {
@@ -53,6 +66,7 @@ impl CommunityWriter {
             context,
             kind: None,
             looked: None,
+            not_before: None,
             term: None,
             stored: BTreeMap::new(),
             written: BTreeMap::new(),
@@ -85,23 +99,35 @@ impl CommunityWriter {
         let Some(term) = self.context.leadership.term().filter(|_| view.complete) else {
             return LOOK_FOR_KIND;
         };
+        let wait = self.not_before.map(|at| at.saturating_duration_since(Instant::now()));
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            return wait;
+        }
         let due = self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_FOR_KIND);
         if self.term != Some(term.epoch) || (self.kind.is_none() && due) {
             self.begin(term.epoch).await;
         }
-        let Some(kind) = self.kind else { return LOOK_FOR_KIND };
+        let Some(kind) = self.kind else {
+            return if self.term == Some(term.epoch) {
+                LOOK_FOR_KIND
+            } else {
+                BETWEEN
+            };
+        };
         let mut next = LOOK_FOR_KIND;
         for (namespace, results) in view.results.namespaces() {
             if namespace.is_empty() {
                 continue; // cluster-scoped objects live in no namespace
             }
             match self.written.get(namespace) {
-                Some(written) if Arc::ptr_eq(&written.results, results) => {}
-                Some(written) if written.at.elapsed() < BETWEEN => {
-                    next = next.min(BETWEEN.saturating_sub(written.at.elapsed()));
-                }
+                Some(written) if written.results.as_ref().is_some_and(|of| Arc::ptr_eq(of, results)) => {}
+                Some(written) if !written.wait().is_zero() => next = next.min(written.wait()),
                 _ => {
-                    if !self.write(kind, namespace, results).await {
+                    let done = self.write(kind, namespace, results).await;
+                    let results = done.then(|| Arc::clone(results));
+                    let at = Instant::now();
+                    self.written.insert(Arc::clone(namespace), Written { results, at });
+                    if !done {
                         return BETWEEN;
                     }
                 }
@@ -186,7 +212,10 @@ impl CommunityWriter {
                     self.failed("apply", &error);
                     return false;
                 }
-                Err(_) => return false,
+                Err(_) => {
+                    self.failed("apply", &kube::Error::Service("no answer in time".into()));
+                    return false;
+                }
             }
         }
         let of_namespace = (namespace.to_string(), String::new())..;
@@ -201,13 +230,6 @@ impl CommunityWriter {
         for key in further {
             self.delete(kind, key).await;
         }
-        self.written.insert(
-            Arc::clone(namespace),
-            Written {
-                results: Arc::clone(results),
-                at: Instant::now(),
-            },
-        );
         true
     }
 
@@ -245,7 +267,8 @@ impl CommunityWriter {
         Api::namespaced_with(self.context.client.clone(), namespace, &resource(kind))
     }
 
-    fn failed(&self, verb: &str, error: &kube::Error) {
+    fn failed(&mut self, verb: &str, error: &kube::Error) {
+        self.not_before = Some(Instant::now() + BETWEEN);
         tracing::warn!(verb, error = %error, "a report was not written");
         let reason = match error {
             kube::Error::Api(status) if status.code == 403 => "forbidden",
