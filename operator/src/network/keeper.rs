@@ -117,6 +117,9 @@ impl Keeper {
         if term != self.term {
             self.term = term;
             // What another process wrote meanwhile is in the view; what this one remembers may be older.
+            for namespace in self.places.keys() {
+                self.context.views.undoing(&target(namespace), false);
+            }
             self.places.clear();
             self.due.clear();
             if term.is_some() {
@@ -273,6 +276,9 @@ impl Keeper {
             if step.record.phase != record.phase {
                 place.entry.outcome = None; // what was answered in another phase says nothing about this one
             }
+            // Until the record says that it is over: the deny that goes leaves the namespace open, which is nobody's drift.
+            let under_way = matches!(step.record.phase, Phase::RollingBack | Phase::Reverting);
+            self.context.views.undoing(&target, under_way);
             let old = place.entry.stored.as_deref().and_then(|stored| stored.status.as_ref());
             let job = Job {
                 client: self.context.client.clone(),

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::{DENY, Starved, apply, isolated, names, policies, record, shop, until_phase, written};
 use crate::decisions::Person;
+use crate::repair::no_drift;
 
 /// A policy of the team itself, which Ironside has no business with.
 const THEIRS: &str = "
@@ -64,6 +65,7 @@ async fn promise_01_an_isolation_that_breaks_a_workload_is_taken_back_exactly() 
                 "{phase}: {phases:?}"
             );
         }
+        no_drift(&operator).await?;
         wait::throughout(Duration::from_secs(3), "it is not tried again", async || {
             ensure!(names(at).await? == ["theirs"], "{:?}", names(at).await?);
             Ok(())
