@@ -120,6 +120,19 @@ impl Scenario<'_> {
             .map(drop)
     }
 
+    /// Applies a manifest in the test's namespace, client-side as most pipelines do: the writer is `kubectl-client-side-apply`.
+    ///
+    /// # Errors
+    /// The API server refuses it.
+    pub async fn deliver(&self, manifest: &serde_json::Value) -> Result<()> {
+        let arguments = ["apply", "--namespace", &self.namespace, "-f", "-"];
+        self.cluster
+            .kubectl()?
+            .run_with_input(&arguments, &manifest.to_string())
+            .await
+            .map(drop)
+    }
+
     /// Has a file copied to the artifacts if the test fails.
     pub fn keep_on_failure(&self, log: PathBuf) {
         self.logs

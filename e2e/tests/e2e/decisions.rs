@@ -1,7 +1,5 @@
 //! What people decide, with the command line that they have: approve, revert, pause; and what is left when the policy is gone.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
 use ironside_crds::{HardeningPolicy, Phase};
 use ironside_e2e::binaries::workspace_program;
@@ -12,14 +10,12 @@ use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::fights::{operator, patches, patient};
-use crate::repair::{deployment, remediation, steady, template, until_it_stands};
+use crate::repair::{PATIENCE, deployment, remediation, steady, template, until_it_stands};
 
 /// Annotation that records repairs on their target.
 const RECORD: &str = "hardening.ironside.dev/applied";
 /// Annotation that pauses.
 const PAUSE_UNTIL: &str = "hardening.ironside.dev/pause-until";
-/// Longer than an operator that is not held back takes to start a repair.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The command line in one person's hands.
 pub(crate) struct Person<'a> {
@@ -95,16 +91,6 @@ async fn plan_hash(test: &Scenario<'_>) -> Result<String> {
     Ok(status.plan.context("a plan")?.hash)
 }
 
-/// Changes the manifest and applies it as a pipeline does.
-async fn deliver(test: &Scenario<'_>, manifest: &Value) -> Result<()> {
-    let arguments = ["apply", "-n", &test.namespace, "-f", "-"];
-    test.cluster
-        .kubectl()?
-        .run_with_input(&arguments, &manifest.to_string())
-        .await
-        .map(drop)
-}
-
 async fn annotate(test: &Scenario<'_>, value: Option<&str>) -> Result<()> {
     let api: Api<k8s_openapi::api::apps::v1::Deployment> = Api::namespaced(test.client.clone(), &test.namespace);
     let patch = json!({ "metadata": { "annotations": { PAUSE_UNTIL: value } } });
@@ -116,7 +102,7 @@ async fn annotate(test: &Scenario<'_>, value: Option<&str>) -> Result<()> {
 async fn promise_02_an_approval_is_for_one_plan_and_survives_a_new_image() -> Result<()> {
     scenario(async |test| {
         let mut manifest = steady("web").deployment();
-        deliver(test, &manifest).await?;
+        test.deliver(&manifest).await?;
         until_rolled_out(&test.client, &test.namespace, "web").await?;
         // Paused, so that nothing starts while approvals come and go: they are looked at first.
         annotate(test, Some("2099-01-01T00:00:00Z")).await?;
@@ -135,7 +121,7 @@ async fn promise_02_an_approval_is_for_one_plan_and_survives_a_new_image() -> Re
 
         manifest["spec"]["template"]["spec"]["containers"][0]["image"] =
             json!(format!("registry.example.com/web@sha256:{}", "ab".repeat(32)));
-        deliver(test, &manifest).await?;
+        test.deliver(&manifest).await?;
         until_rolled_out(&test.client, &test.namespace, "web").await?;
         wait::throughout(PATIENCE, "the approval survives a new image", async || {
             let status = remediation(test).await?.status.context("a status")?;
@@ -149,7 +135,7 @@ async fn promise_02_an_approval_is_for_one_plan_and_survives_a_new_image() -> Re
         second["name"] = json!("second");
         let containers = manifest["spec"]["template"]["spec"]["containers"].as_array_mut();
         containers.context("containers")?.push(second);
-        deliver(test, &manifest).await?;
+        test.deliver(&manifest).await?;
         let waits = until_it_stands(test, Phase::Pending, "AwaitingApproval").await?;
         let told = waits.status.context("a status")?.message;
         ensure!(told.contains("the approval by alice was for another one"), "{told}");
@@ -229,7 +215,7 @@ async fn promise_07_a_revert_puts_back_every_field_and_stays_so() -> Result<()> 
 async fn promise_07_deleting_the_policy_leaves_everything_running_and_blocks_nothing() -> Result<()> {
     scenario(async |test| {
         let manifest = steady("web").deployment();
-        deliver(test, &manifest).await?;
+        test.deliver(&manifest).await?;
         until_rolled_out(&test.client, &test.namespace, "web").await?;
         let operator = operator(test).await?;
         test.apply(&[patient(&["POD-009", "POD-013"])]).await?;
@@ -255,7 +241,7 @@ async fn promise_07_deleting_the_policy_leaves_everything_running_and_blocks_not
         opened["spec"]["template"]["spec"]["containers"][0]["securityContext"] = json!({ "privileged": true });
         opened["spec"]["template"]["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] =
             json!(true);
-        deliver(test, &opened).await.context("anything may be applied again")?;
+        test.deliver(&opened).await.context("anything may be applied again")?;
         ensure!(operator.terminate().await?.code == Some(0), "the operator ends");
         until_rolled_out(&test.client, &test.namespace, "web").await?;
         Ok(())

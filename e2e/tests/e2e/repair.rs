@@ -13,6 +13,8 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
+use crate::fights::patches;
+
 /// Long enough for a rollout, its soak and its probation on a busy machine.
 pub(crate) const LONG: Duration = Duration::from_mins(2);
 
@@ -83,6 +85,25 @@ pub(crate) async fn template(test: &Scenario<'_>, name: &str) -> Result<Value> {
 pub(crate) async fn replica_sets(test: &Scenario<'_>) -> Result<usize> {
     let api: Api<ReplicaSet> = Api::namespaced(test.client.clone(), &test.namespace);
     Ok(api.list(&ListParams::default()).await?.items.len())
+}
+
+/// Longer than an operator that is not held back takes to start a repair.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// No Deployment is written.
+pub(crate) async fn nothing_starts(test: &Scenario<'_>, operator: &Operator) -> Result<()> {
+    wait::throughout(PATIENCE, "nothing starts", async || {
+        ensure!(patches(operator, test)? == 0, "a patch");
+        Ok(())
+    })
+    .await
+}
+
+/// What Ironside takes back itself is nobody's drift.
+pub(crate) async fn no_drift(operator: &Operator) -> Result<()> {
+    let drifts = operator.metrics().await?.sum("ironside_drift_total", &[]);
+    ensure!(drifts.unwrap_or_default() < 0.5, "{drifts:?} drifts were counted");
+    Ok(())
 }
 
 const ANNOTATION: &str = "hardening.ironside.dev/applied";
@@ -204,7 +225,7 @@ async fn promise_01_a_repair_that_breaks_its_workload_is_taken_back_exactly_and_
         let web = steady("web").sim("needs-caps", "NET_RAW");
         available_deployment(&test.client, &test.namespace, &web).await?;
         let before = template(test, "web").await?;
-        let _operator = Start::new(test)
+        let operator = Start::new(test)
             .flag("--lease-duration=3s")
             .flag("--lease-renew=2s")
             .ready()
@@ -231,6 +252,7 @@ async fn promise_01_a_repair_that_breaks_its_workload_is_taken_back_exactly_and_
         );
         ensure!(replica_sets(test).await? == 2, "the old ReplicaSet was taken up again");
 
+        no_drift(&operator).await?;
         wait::throughout(Duration::from_secs(5), "it is not tried again", async || {
             ensure!(template(test, "web").await? == before);
             Ok(())

@@ -1,7 +1,8 @@
 //! Promises that no other module is about; each test is named after the promise that it proves. `tests/repository.rs` knows which there must be.
 
-mod harm;
+mod starts;
 mod truth;
+mod writes;
 
 use anyhow::{Context as _, Result, ensure};
 use ironside_crds::{HardeningRemediation, Phase};

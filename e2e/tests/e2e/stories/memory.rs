@@ -1,7 +1,5 @@
 //! What is remembered: a revert, however late it comes; rollbacks, until a human says otherwise.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
 use ironside_crds::conditions::{get, types};
 use ironside_crds::{ConditionStatus, HardeningPolicy, Phase};
@@ -12,10 +10,7 @@ use serde_json::{Value, json};
 
 use crate::fights::{operator, patches};
 use crate::promises::until_of_it_stands;
-use crate::repair::{LONG, policy, steady, template, until_it_stands};
-
-/// Longer than an operator that is not held back takes to start a repair.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::repair::{LONG, PATIENCE, policy, steady, template, until_it_stands};
 
 /// An operator's whole resync: what it does not know is gone.
 async fn resync(test: &Scenario<'_>, manifest: &Value) -> Result<()> {

@@ -4,37 +4,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ironside_crds::Phase;
-use ironside_e2e::operator::Operator;
 use ironside_e2e::workloads::{available_deployment, until_rolled_out};
 use ironside_e2e::{Scenario, scenario, wait};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::fights::{operator, patches};
-use crate::repair::{policy, remediation, replica_sets, steady, template, until_it_stands};
-
-/// Longer than an operator that is not held back takes to start a repair.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::repair::{nothing_starts, policy, remediation, replica_sets, steady, template, until_it_stands};
 
 /// A policy's settle time in the story of a release that goes on for a while, in seconds.
 const SETTLE: i64 = 8;
-
-async fn nothing_starts(test: &Scenario<'_>, operator: &Operator) -> Result<()> {
-    wait::throughout(PATIENCE, "nothing starts", async || {
-        ensure!(patches(operator, test)? == 0, "a patch");
-        Ok(())
-    })
-    .await
-}
-
-async fn deliver(test: &Scenario<'_>, manifest: &Value) -> Result<()> {
-    let arguments = ["apply", "-n", &test.namespace, "-f", "-"];
-    let kubectl = test.cluster.kubectl()?;
-    kubectl
-        .run_with_input(&arguments, &manifest.to_string())
-        .await
-        .map(drop)
-}
 
 #[tokio::test]
 async fn story_05_a_value_that_admission_rewrites_is_not_sent() -> Result<()> {
@@ -199,8 +178,8 @@ async fn waits_for_room(quota: &[(&str, &str)], more: &[(&str, &str)]) -> Result
             let hard: serde_json::Map<String, Value> = of.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect();
             json!({ "apiVersion": "v1", "kind": "ResourceQuota", "metadata": { "name": "small" }, "spec": { "hard": hard } })
         };
-        deliver(test, &hard(quota)).await?;
-        deliver(test, &without_unavailable(&web)).await?;
+        test.deliver(&hard(quota)).await?;
+        test.deliver(&without_unavailable(&web)).await?;
         until_rolled_out(&test.client, &test.namespace, "web").await?;
         let operator = operator(test).await?;
         test.apply(&[policy(&["POD-009"])]).await?;
@@ -209,7 +188,7 @@ async fn waits_for_room(quota: &[(&str, &str)], more: &[(&str, &str)]) -> Result
         ensure!(message.contains("ResourceQuota small"), "{message}");
         nothing_starts(test, &operator).await?;
         ensure!(replica_sets(test).await? == 1, "a rollout");
-        deliver(test, &hard(more)).await?;
+        test.deliver(&hard(more)).await?;
         until_it_stands(test, Phase::Succeeded, "Verified").await?;
         ensure!(patches(&operator, test)? == 1, "one patch");
         Ok(())
@@ -239,12 +218,13 @@ async fn story_18_a_quota_of_memory_without_room_for_the_surge() -> Result<()> {
 #[tokio::test]
 async fn story_19_a_workload_that_fails_already_is_left_alone() -> Result<()> {
     scenario(async |test| {
-        deliver(test, &steady("web").sim("never-ready", "true").deployment()).await?;
+        test.deliver(&steady("web").sim("never-ready", "true").deployment())
+            .await?;
         let operator = operator(test).await?;
         test.apply(&[policy(&["POD-009"])]).await?;
         until_it_stands(test, Phase::Pending, "Unhealthy").await?;
         nothing_starts(test, &operator).await?;
-        deliver(test, &steady("web").deployment()).await?;
+        test.deliver(&steady("web").deployment()).await?;
         until_it_stands(test, Phase::Succeeded, "Verified").await?;
         ensure!(patches(&operator, test)? == 1, "one patch");
         Ok(())
@@ -261,7 +241,7 @@ async fn story_21_a_disruption_budget_with_nothing_to_give_is_waited_for() -> Re
                 "spec": { "minAvailable": least, "selector": { "matchLabels": { "app": "web" } } },
             })
         };
-        deliver(test, &budget(3)).await?;
+        test.deliver(&budget(3)).await?;
         available_deployment(&test.client, &test.namespace, &steady("web")).await?;
         let operator = operator(test).await?;
         test.apply(&[policy(&["POD-009"])]).await?;
@@ -269,7 +249,7 @@ async fn story_21_a_disruption_budget_with_nothing_to_give_is_waited_for() -> Re
         let message = waiting.status.unwrap_or_default().message;
         ensure!(message.contains("PodDisruptionBudget web"), "{message}");
         nothing_starts(test, &operator).await?;
-        deliver(test, &budget(2)).await?;
+        test.deliver(&budget(2)).await?;
         until_it_stands(test, Phase::Succeeded, "Verified").await?;
         ensure!(patches(&operator, test)? == 1, "one patch");
         Ok(())

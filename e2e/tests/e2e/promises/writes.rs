@@ -1,41 +1,24 @@
-//! Do no harm: what is written, to which objects, and when nothing is written at all.
-
-use std::time::Duration;
+//! What is written, and to which objects.
 
 use anyhow::{Context as _, Result, ensure};
 use ironside_crds::Phase;
 use ironside_e2e::audit::Entry;
 use ironside_e2e::cluster::{Audit, Options};
-use ironside_e2e::install::{OPERATOR_USER, repository};
-use ironside_e2e::operator::{Operator, Start};
-use ironside_e2e::proxy::{Answer, Fault, Match, Proxy, Rule};
+use ironside_e2e::install::OPERATOR_USER;
 use ironside_e2e::scenario::scenario_with;
 use ironside_e2e::workloads::{available_deployment, until_rolled_out};
 use ironside_e2e::{Scenario, scenario, wait};
 use serde_json::{Value, json};
 
-use super::{remediation_of, until_of_it_stands};
-use crate::fights::{operator, patches, patient};
-use crate::repair::{deployment, policy, remediation, steady, template, until_it_stands};
-
-/// Longer than an operator that is not held back takes to start a repair.
-const PATIENCE: Duration = Duration::from_secs(5);
+use super::until_of_it_stands;
+use crate::fights::{operator, patient};
+use crate::repair::{PATIENCE, deployment, nothing_starts, policy, remediation, steady, template, until_it_stands};
 
 /// Below this place of a workload the controls POD-009 and POD-013 write, and nowhere else.
 const CONTROL_PLACES: [&str; 2] = [
     "/securityContext/allowPrivilegeEscalation",
     "/securityContext/seccompProfile",
 ];
-
-/// Somebody's manifest, applied client-side as a pipeline does.
-async fn deliver(test: &Scenario<'_>, manifest: &Value) -> Result<()> {
-    let arguments = ["apply", "-n", &test.namespace, "-f", "-"];
-    let kubectl = test.cluster.kubectl()?;
-    kubectl
-        .run_with_input(&arguments, &manifest.to_string())
-        .await
-        .map(drop)
-}
 
 #[tokio::test]
 async fn promise_03_a_foreign_object_is_changed_by_one_guarded_json_patch() -> Result<()> {
@@ -50,7 +33,7 @@ async fn promise_03_a_foreign_object_is_changed_by_one_guarded_json_patch() -> R
         let mut sidecar = containers[0].clone();
         sidecar["name"] = json!("sidecar");
         containers.as_array_mut().context("containers")?.push(sidecar);
-        deliver(test, &with_sidecar).await?;
+        test.deliver(&with_sidecar).await?;
         until_rolled_out(&test.client, &test.namespace, "web").await?;
         let operator = operator(test).await?;
         test.apply(&[patient(&["POD-009", "POD-013"])]).await?;
@@ -75,7 +58,7 @@ async fn promise_03_a_foreign_object_is_changed_by_one_guarded_json_patch() -> R
         // The owner drops the container: nothing of ours keeps a ghost of it, and the owner's next syncs go on.
         let alone = steady("web").deployment();
         for _ in 0..2 {
-            deliver(test, &alone).await?;
+            test.deliver(&alone).await?;
             let stored = template(test, "web").await?;
             let left = stored["spec"]["containers"].as_array().context("containers")?;
             ensure!(left.len() == 1 && left[0]["name"] == "app", "{stored}");
@@ -174,7 +157,7 @@ async fn promise_04_children_are_never_patched_and_owners_are_asked() -> Result<
         available_deployment(&test.client, &test.namespace, &steady("web")).await?;
         // An operator's custom resource, and a Deployment that it generated.
         let owner = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "orders" } });
-        deliver(test, &owner).await?;
+        test.deliver(&owner).await?;
         let uid = [
             "get",
             "configmap",
@@ -189,11 +172,11 @@ async fn promise_04_children_are_never_patched_and_owners_are_asked() -> Result<
             json!([{ "apiVersion": "v1", "kind": "ConfigMap", "name": "orders", "uid": uid, "controller": true }]);
         let mut generated = steady("orders-db").deployment();
         generated["metadata"]["ownerReferences"] = reference.clone();
-        deliver(test, &generated).await?;
+        test.deliver(&generated).await?;
         let mut tracked = steady("shop").deployment();
         tracked["metadata"]["annotations"] =
             json!({ "argocd.argoproj.io/tracking-id": "shop:apps/Deployment:default/shop" });
-        deliver(test, &tracked).await?;
+        test.deliver(&tracked).await?;
         for name in ["orders-db", "shop"] {
             until_rolled_out(&test.client, &test.namespace, name).await?;
         }
@@ -222,159 +205,6 @@ async fn promise_04_children_are_never_patched_and_owners_are_asked() -> Result<
             Ok(())
         })
         .await
-    })
-    .await
-}
-
-#[tokio::test]
-async fn promise_07_deleting_the_definitions_blocks_nothing() -> Result<()> {
-    let options = Options {
-        nodes: 1,
-        ..Options::default()
-    };
-    scenario_with(options, async |test| {
-        available_deployment(&test.client, &test.namespace, &steady("web")).await?;
-        let operator = operator(test).await?;
-        test.apply(&[patient(&["POD-009", "POD-013"])]).await?;
-        until_it_stands(test, Phase::Probation, "Watching").await?;
-        let repaired = template(test, "web").await?;
-        let so_far = patches(&operator, test)?;
-
-        let definitions = repository().join("config/crd").display().to_string();
-        let kubectl = test.cluster.kubectl()?;
-        // kubectl waits until they are gone: a finalizer of ours would keep them.
-        kubectl.run(&["delete", "-k", &definitions, "--timeout=180s"]).await?;
-        wait::throughout(PATIENCE, "the workload is left as it is", async || {
-            ensure!(template(test, "web").await? == repaired, "the template changed");
-            ensure!(patches(&operator, test)? == so_far, "another patch");
-            ensure!(operator.process().exit().is_none(), "the operator ended");
-            Ok(())
-        })
-        .await?;
-        until_rolled_out(&test.client, &test.namespace, "web").await?;
-
-        // Installed again, it goes on, and knows from the target what it did.
-        kubectl.run(&["apply", "--server-side", "-k", &definitions]).await?;
-        wait::until("the policy can be applied again", async || {
-            test.apply(&[patient(&["POD-009", "POD-013"])]).await
-        })
-        .await?;
-        available_deployment(&test.client, &test.namespace, &steady("another")).await?;
-        until_of_it_stands(test, "another", Phase::Probation, "Watching").await?;
-        ensure!(template(test, "web").await? == repaired, "the template changed");
-        ensure!(patches(&operator, test)? == so_far + 1, "one patch, of the other one");
-        Ok(())
-    })
-    .await
-}
-
-/// What waits is not sent. Each gate by itself keeps a repair from starting, and says so.
-async fn waits_for(reason: &str, edit: impl FnOnce(&mut Value)) -> Result<()> {
-    scenario(async |test| {
-        available_deployment(&test.client, &test.namespace, &steady("web")).await?;
-        let operator = operator(test).await?;
-        let mut shut = policy(&["POD-009"]);
-        edit(&mut shut["spec"]["remediation"]);
-        test.apply(&[shut]).await?;
-        until_it_stands(test, Phase::Pending, reason).await?;
-        nothing_is_sent(test, &operator).await?;
-        test.apply(&[policy(&["POD-009"])]).await?;
-        until_it_stands(test, Phase::Succeeded, "Verified").await?;
-        ensure!(patches(&operator, test)? == 1, "one patch");
-        Ok(())
-    })
-    .await
-}
-
-async fn nothing_is_sent(test: &Scenario<'_>, operator: &Operator) -> Result<()> {
-    wait::throughout(PATIENCE, "nothing starts", async || {
-        ensure!(patches(operator, test)? == 0, "a patch");
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test]
-async fn promise_08_nothing_starts_outside_its_window() -> Result<()> {
-    // Half a year from now.
-    let month = (jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).month() + 5) % 12 + 1;
-    let schedule = format!("0 3 1 {month} *");
-    waits_for("OutsideWindow", |remediation| {
-        remediation["windows"] = json!([{ "name": "far", "schedule": schedule, "timeZone": "UTC", "duration": "1h" }]);
-    })
-    .await
-}
-
-#[tokio::test]
-async fn promise_08_nothing_starts_before_the_target_has_settled() -> Result<()> {
-    waits_for("Settling", |remediation| remediation["settle"] = json!("1h")).await
-}
-
-#[tokio::test]
-async fn promise_08_nothing_starts_without_permission() -> Result<()> {
-    scenario(async |test| {
-        available_deployment(&test.client, &test.namespace, &steady("web")).await?;
-        let proxy = Proxy::start(test.cluster).await?;
-        let nothing = json!({
-            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "metadata": {}, "spec": {},
-            "status": { "resourceRules": [], "nonResourceRules": [], "incomplete": false },
-        });
-        let answer = Answer {
-            code: 201,
-            retry_after: None,
-            content_type: "application/json",
-            body: nothing.to_string(),
-        };
-        let without = proxy.inject(Rule::new(
-            Match::resource("selfsubjectrulesreviews"),
-            Fault::Answer(answer),
-        ));
-        let operator = Start::new(test).via(&proxy).ready().await?;
-        // Rights are asked for as soon as a policy needs them, which is while the target settles.
-        let mut enforcing = policy(&["POD-009"]);
-        enforcing["spec"]["remediation"]["settle"] = json!("5s");
-        test.apply(&[enforcing]).await?;
-        until_it_stands(test, Phase::Pending, "PermissionDenied").await?;
-        nothing_is_sent(test, &operator).await?;
-        without.remove();
-        until_it_stands(test, Phase::Succeeded, "Verified").await?;
-        ensure!(patches(&operator, test)? == 1, "one patch");
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test]
-async fn promise_08_no_more_repairs_at_once_than_the_budget_allows() -> Result<()> {
-    scenario(async |test| {
-        for name in ["first", "second"] {
-            let slow = steady(name).sim("ready-after", "3s");
-            available_deployment(&test.client, &test.namespace, &slow).await?;
-        }
-        let operator = operator(test).await?;
-        test.apply(&[policy(&["POD-009"])]).await?;
-        let waiting = wait::until("one waits for the other", async || {
-            for name in ["first", "second"] {
-                let status = remediation_of(test, name).await?.status.unwrap_or_default();
-                if status.reason == "Budget" {
-                    return Ok(name);
-                }
-            }
-            anyhow::bail!("none waits yet")
-        })
-        .await?;
-        let status = remediation_of(test, waiting).await?.status.unwrap_or_default();
-        ensure!(
-            status.message.contains("maxConcurrentPerNamespace"),
-            "{}",
-            status.message
-        );
-        ensure!(patches(&operator, test)? == 1, "one at a time");
-        for name in ["first", "second"] {
-            until_of_it_stands(test, name, Phase::Succeeded, "Verified").await?;
-        }
-        ensure!(patches(&operator, test)? == 2, "each once");
-        Ok(())
     })
     .await
 }
@@ -420,7 +250,7 @@ async fn promise_02_a_forged_plan_is_never_executed() -> Result<()> {
             Ok(())
         })
         .await?;
-        nothing_is_sent(test, &operator).await?;
+        nothing_starts(test, &operator).await?;
         ensure!(template(test, "web").await? == before, "it was changed");
 
         // The honest plan, approved, is done exactly as shown.
