@@ -4,6 +4,7 @@ mod corpus;
 mod naive;
 mod plans;
 mod properties;
+mod shop;
 mod stories;
 mod worlds;
 

@@ -1,16 +1,15 @@
 //! What repairs make of live pods, of parameters and of the server's version: what is Low, what needs a human's eye, what is not done at all.
 
+mod shop;
+#[path = "../support/mod.rs"]
 mod support;
 
-use std::sync::Arc;
-
-use ironside_engine::controls::{
-    Control, ControlId, Gap, Judgement, NamespaceScope, Parameters, Proposal, Responsibility, Risk, Verdict,
-    WorkloadScope, find,
-};
-use ironside_engine::model::{Kind, ObjectRef};
-use ironside_engine::world::{Delta, Object, Snapshot, World};
+use ironside_engine::controls::{Gap, NamespaceScope, Parameters, Responsibility, Risk, Verdict};
+use ironside_engine::model::Kind;
+use ironside_engine::world::{Delta, Object, World};
 use serde_json::{Value, json};
+
+use shop::{Shop, control, status};
 
 #[test]
 fn dropping_capabilities_is_low_where_every_pod_runs_as_somebody() {
@@ -360,115 +359,4 @@ fn namespaces_on_their_way_out_are_not_judged() {
     ));
     let judgements = support::judge(control("NS-001"), &world.drain().0, &Parameters::default());
     assert_eq!(judgements[0].1.verdict(), Verdict::NotApplicable);
-}
-
-/// A Deployment `shop/web` with one container, its ReplicaSet, and its pods.
-struct Shop {
-    deployment: Value,
-    deltas: Vec<Delta>,
-    parameters: Parameters,
-    minor: u32,
-}
-
-impl Shop {
-    fn new(security_context: &Value) -> Self {
-        let container =
-            json!({"name": "web", "image": "registry.example.com/web:1", "securityContext": security_context});
-        Self {
-            deployment: json!({"metadata": {"namespace": "shop", "name": "web", "uid": "deployment"},
-                               "spec": {"template": {"spec": {"containers": [container]}}}}),
-            deltas: Vec::new(),
-            parameters: Parameters::default(),
-            minor: 37,
-        }
-        .with(
-            Kind::ReplicaSet,
-            owned("web-1", "replica-set", "Deployment", "web", "deployment"),
-        )
-    }
-
-    fn template(&mut self) -> &mut Value {
-        &mut self.deployment["spec"]["template"]["spec"]
-    }
-
-    fn with(mut self, kind: Kind, object: Value) -> Self {
-        self.deltas
-            .push(Delta::Apply(Object::decode(kind, object).expect("decodable")));
-        self
-    }
-
-    fn with_parameter(mut self, name: &str, value: &str) -> Self {
-        self.parameters.0.insert(name.to_owned(), vec![value.to_owned()]);
-        self
-    }
-
-    fn at_version(&mut self, minor: u32) -> &Self {
-        self.minor = minor;
-        self
-    }
-
-    fn pod(self, name: &str, uid: i64) -> Self {
-        self.changed_pod(name, uid, "/status/phase", json!("Running"))
-    }
-
-    fn silent_pod(self, name: &str) -> Self {
-        self.changed_pod(name, 1, "/status/containerStatuses", json!([{"name": "web"}]))
-    }
-
-    /// A pod that runs as `uid`, with one field set otherwise.
-    fn changed_pod(self, name: &str, uid: i64, pointer: &str, value: Value) -> Self {
-        let mut pod = owned(name, &format!("pod-{name}"), "ReplicaSet", "web-1", "replica-set");
-        pod["spec"] = json!({"containers": [{"name": "web"}]});
-        pod["status"] = json!({"phase": "Running", "containerStatuses": [status("web", uid)]});
-        let (parent, field) = pointer.rsplit_once('/').expect("a pointer");
-        pod.pointer_mut(parent).expect("a parent")[field] = value;
-        self.with(Kind::Pod, pod)
-    }
-
-    fn world(&self) -> Arc<Snapshot> {
-        let mut world = World::new(self.minor);
-        let deployment = Object::decode(Kind::Deployment, self.deployment.clone()).expect("a deployment");
-        world.apply(Delta::Apply(deployment));
-        self.deltas.iter().for_each(|delta| world.apply(delta.clone()));
-        world.drain().0
-    }
-
-    fn look<T>(&self, look: impl FnOnce(&WorkloadScope<'_>) -> T) -> T {
-        let world = self.world();
-        let reference = ObjectRef::new(Kind::Deployment, "shop", "web");
-        look(&WorkloadScope {
-            workload: world.workload(&reference).expect("it was put there"),
-            world: &world,
-            parameters: &self.parameters,
-        })
-    }
-
-    fn judge(&self, id: &str) -> Judgement {
-        self.look(|at| control(id).judge_workload(at))
-    }
-
-    fn propose(&self, id: &str, beside: &[&'static str]) -> Proposal {
-        let beside: Vec<ControlId> = beside.iter().map(|id| control(id).id).collect();
-        let proposal = self.look(|at| control(id).propose(at, &at.workload.template.json(), &beside));
-        proposal.expect("a repair of templates")
-    }
-
-    fn risk(&self, id: &str, beside: &[&'static str]) -> (Risk, Vec<String>) {
-        let proposal = self.propose(id, beside);
-        assert_eq!(proposal.held, []);
-        (proposal.risk.expect("a risk"), proposal.risk_reasons)
-    }
-}
-
-fn control(id: &str) -> &'static Control {
-    find(id).expect("a known control")
-}
-
-fn owned(name: &str, uid: &str, kind: &str, owner: &str, owner_uid: &str) -> Value {
-    json!({"metadata": {"namespace": "shop", "name": name, "uid": uid, "ownerReferences": [
-        {"apiVersion": "apps/v1", "kind": kind, "name": owner, "uid": owner_uid, "controller": true}]}})
-}
-
-fn status(name: &str, uid: i64) -> Value {
-    json!({"name": name, "user": {"linux": {"uid": uid, "gid": uid + 10000}}})
 }
