@@ -20,7 +20,7 @@ use super::item::{Item, Unreadable};
 use super::requests::Requests;
 use super::{Raw, Source, Standing, Trouble, WatchHealth};
 
-/// Objects per page of a list. A page of pods of 9 kB is held twice while it is decoded; 250 keeps that below 5 MB at the price of 40 requests for 10,000 pods.
+/// Objects per page of a list. Two pages are held while one of them is decoded; with pods of 9 kB 250 keeps that below 5 MB at the price of 40 requests for 10,000 pods.
 const PAGE: u32 = 250;
 
 /// How long the server keeps a watch open. Longer means fewer requests when idle; dead connections are found by silence, not by this.
@@ -210,17 +210,20 @@ impl Task {
         let mut items = Vec::new();
         let mut parameters = ListParams::default().limit(PAGE);
         parameters.field_selector = self.field_selector();
+        let mut page = answered(self.api.list(&parameters)).await?;
         loop {
-            let page = answered(self.api.list(&parameters)).await?;
-            items.extend(page.items.iter().map(|raw| Item::decode(self.watch.source, raw)));
-            if let Some(token) = page.metadata.continue_.filter(|token| !token.is_empty()) {
-                self.watch.health.lock().heard(Instant::now());
-                parameters = parameters.continue_token(&token);
-                continue;
-            }
-            self.watch.health.lock().listed(Instant::now());
-            self.send(Seen::Replaced(items)).await?;
-            return Ok(page.metadata.resource_version.unwrap_or_default());
+            let decoded = page.items.iter().map(|raw| Item::decode(self.watch.source, raw));
+            let Some(token) = page.metadata.continue_.clone().filter(|token| !token.is_empty()) else {
+                items.extend(decoded);
+                self.watch.health.lock().listed(Instant::now());
+                self.send(Seen::Replaced(items)).await?;
+                return Ok(page.metadata.resource_version.unwrap_or_default());
+            };
+            self.watch.health.lock().heard(Instant::now());
+            parameters = parameters.continue_token(&token);
+            // The server works on the next page while this one is decoded.
+            let (next, ()) = futures::join!(answered(self.api.list(&parameters)), async { items.extend(decoded) });
+            page = next?;
         }
     }
 
