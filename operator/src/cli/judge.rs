@@ -21,11 +21,13 @@ use super::manifest::{Document, Manifests, Problem, Source};
 use super::networks::Network;
 
 /// Objects with where they come from.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Scanned {
     world: World,
     sources: BTreeMap<ObjectRef, Source>,
     namespaces: BTreeSet<String>,
+    /// Where objects live that do not say it.
+    home: Option<String>,
     cluster_policies: Vec<ClusterHardeningPolicy>,
     policies: Vec<HardeningPolicy>,
     exceptions: Vec<HardeningException>,
@@ -79,6 +81,11 @@ impl Scanned {
         for document in manifests.documents {
             self.add_document(document);
         }
+    }
+
+    /// From here on, objects that name no namespace live in this one, as `kubectl apply` would have it.
+    pub(super) fn live_in(&mut self, namespace: &str) {
+        self.home = Some(namespace.to_owned());
     }
 
     /// Judges everything that was taken in. Without a policy among the objects, `profile` is asked for everywhere.
@@ -202,7 +209,8 @@ impl Scanned {
                 .pointer("/metadata/namespace")
                 .and_then(Value::as_str)
                 .filter(|n| !n.is_empty());
-            let namespace = namespace.unwrap_or("default").to_owned();
+            let home = self.home.as_deref().unwrap_or("default");
+            let namespace = namespace.unwrap_or(home).to_owned();
             if object.get("metadata").is_none_or(Value::is_null) {
                 object["metadata"] = json!({});
             }
@@ -214,7 +222,8 @@ impl Scanned {
         match Object::decode(kind, object) {
             Ok(object) => {
                 let reference = object.reference();
-                if let Some(earlier) = self.sources.get(&reference) {
+                // One of the cluster is what the manifest would be applied to.
+                if let Some(earlier) = self.sources.get(&reference).filter(|earlier| !earlier.is_cluster()) {
                     let message = format!("{reference} is defined again (first at {earlier}); the later one counts");
                     self.problems.push(Problem {
                         at: source.to_string(),

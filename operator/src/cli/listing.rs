@@ -80,11 +80,7 @@ async fn list(client: &Client, resource: &ApiResource, namespace: Option<&str>) 
 }
 
 fn documents(objects: Vec<Value>) -> Manifests {
-    let source = Source {
-        file: "cluster".to_owned(),
-        line: 0,
-        within: String::new(),
-    };
+    let source = Source::cluster();
     let documents = objects
         .into_iter()
         .map(|object| Document {

@@ -28,12 +28,28 @@ pub struct Source {
     pub within: String,
 }
 
+impl Source {
+    /// An object that runs, and stands in no file.
+    pub fn cluster() -> Self {
+        Self {
+            file: "cluster".to_owned(),
+            line: 0,
+            within: String::new(),
+        }
+    }
+
+    /// Whether the object runs in a cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.line == 0
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => f.write_str(&self.file), // an object of a cluster stands on no line
-            line => write!(f, "{}:{line}", self.file),
+        if self.is_cluster() {
+            return f.write_str(&self.file);
         }
+        write!(f, "{}:{}", self.file, self.line)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Exit codes: 0 nothing found, 1 findings, 2 something could not be read or done.
 
 mod decide;
+mod diff;
 mod explain;
 mod fix;
 mod judge;
@@ -37,6 +38,8 @@ pub struct Cli {
 enum Verb {
     /// Judge manifests or a cluster.
     Scan(scan::ScanArgs),
+    /// Compare two scans, manifests, or manifests with the cluster: what is newly wrong, what no longer is.
+    Diff(diff::DiffArgs),
     /// Repair manifests: the operator's own repairs, done to the source. Shows a diff; --write does it.
     Fix(fix::FixArgs),
     /// Show what would be changed in the cluster, at which risk, and what is held and why.
@@ -137,6 +140,7 @@ impl Cli {
     pub async fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Outcome> {
         match self.verb {
             Verb::Scan(args) => args.run(out, err).await,
+            Verb::Diff(args) => args.run(out, err).await,
             Verb::Fix(args) => args.run(out, err),
             Verb::Plan(args) => args.run(out, err).await,
             Verb::Approve(args) => args.run(out).await,

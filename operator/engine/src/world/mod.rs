@@ -36,8 +36,8 @@ use crate::model::network::ApiServerBackend;
 use crate::model::{Kind, Namespace, ObjectRef, Pod, Resource, Workload};
 use view::{View, same};
 
-/// The single writer of the index.
-#[derive(Debug, Default)]
+/// The single writer of the index. A clone goes its own way from there.
+#[derive(Clone, Debug, Default)]
 pub struct World {
     current: Arc<Snapshot>,
     /// What each webhook configuration, APIService and CRD makes the API server call; empty lists are not kept.

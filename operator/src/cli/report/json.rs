@@ -1,24 +1,24 @@
-//! JSON for programs, and the baseline that is read back from it.
+//! JSON for programs. `earlier.rs` reads it back.
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
 
-use anyhow::Context as _;
 use ironside_engine::controls::{CONTROLS, Evidence, Responsibility, Verdict};
 use ironside_engine::evaluate::Evaluation;
 use ironside_engine::model::ObjectRef;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
-use super::identity;
 use crate::cli::judge::Judged;
 use crate::cli::locate::Locator;
 use crate::cli::manifest::Source;
 use crate::yaml::Position;
 
 /// Version of the JSON form. It changes when a field changes its meaning or goes away; further fields may come at any time.
-const JSON_VERSION: &str = "ironside.dev/v1";
+pub(in crate::cli) const JSON_VERSION: &str = "ironside.dev/v1";
+
+/// The kind of the JSON form.
+pub(super) const SCAN_RESULT: &str = "ScanResult";
 
 /// Writes the JSON form, everything included.
 pub(super) fn write(judged: &Judged, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -29,7 +29,7 @@ pub(super) fn write(judged: &Judged, out: &mut dyn Write) -> anyhow::Result<()> 
     }
     let report = Report {
         api_version: JSON_VERSION,
-        kind: "ScanResult",
+        kind: SCAN_RESULT,
         summary: Summary {
             objects: judged.evaluations.len(),
             passed: judged.count(Verdict::Pass),
@@ -261,91 +261,6 @@ struct ReportGap<'a> {
 struct ReportProblem<'a> {
     at: &'a str,
     message: &'a str,
-}
-
-/// What an earlier scan found, to show only what is new.
-#[derive(Debug, Default)]
-pub(in crate::cli) struct Baseline(BTreeSet<String>);
-
-/// Of the JSON form, what tells one failure from another.
-#[derive(Deserialize)]
-struct Earlier {
-    kind: String,
-    results: Vec<EarlierResult>,
-}
-
-#[derive(Deserialize)]
-struct EarlierResult {
-    control: String,
-    result: String,
-    object: EarlierObject,
-    #[serde(default)]
-    evidence: Vec<EarlierEvidence>,
-}
-
-#[derive(Deserialize)]
-struct EarlierObject {
-    kind: String,
-    #[serde(default)]
-    namespace: String,
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct EarlierEvidence {
-    pointer: String,
-    container: Option<String>,
-}
-
-impl Baseline {
-    /// Reads what `ironside scan -o json` wrote.
-    pub(in crate::cli) fn read(file: &Path) -> anyhow::Result<Self> {
-        let named = || format!("--baseline {}", file.display());
-        let text = std::fs::read(file).with_context(named)?;
-        let earlier: Earlier = serde_json::from_slice(&text)
-            .with_context(|| format!("{} is not what `ironside scan -o json` writes", named()))?;
-        anyhow::ensure!(
-            earlier.kind == "ScanResult",
-            "{} holds a {}, not a ScanResult: write it with `ironside scan -o json`",
-            named(),
-            earlier.kind
-        );
-        let mut known = BTreeSet::new();
-        for result in earlier.results.iter().filter(|result| result.result == "Fail") {
-            let EarlierObject { kind, namespace, name } = &result.object;
-            let object = (kind.as_str(), namespace.as_str(), name.as_str());
-            known.insert(identity(&result.control, object, None));
-            for evidence in &result.evidence {
-                let field = (evidence.container.as_deref(), evidence.pointer.as_str());
-                known.insert(identity(&result.control, object, Some(field)));
-            }
-        }
-        Ok(Self(known))
-    }
-
-    /// Takes out what is known.
-    pub(in crate::cli) fn take_from(&self, judged: &mut Judged) {
-        for (_, evaluation) in &mut judged.evaluations {
-            let target = evaluation.target.clone();
-            evaluation.findings.retain_mut(|finding| {
-                if !finding.is_failure() {
-                    return true;
-                }
-                let control = finding.control.id.as_str();
-                if finding.evidence.is_empty() {
-                    let known = self.0.contains(&identity(control, of(&target), None));
-                    judged.known += usize::from(known);
-                    return !known;
-                }
-                finding.evidence.retain(|evidence| {
-                    let field = (evidence.container.as_deref(), evidence.pointer.as_str());
-                    !self.0.contains(&identity(control, of(&target), Some(field)))
-                });
-                judged.known += usize::from(finding.evidence.is_empty());
-                !finding.evidence.is_empty()
-            });
-        }
-    }
 }
 
 /// Kind, namespace and name.

@@ -2,8 +2,10 @@
 //!
 //! Every form shows the same findings; none decides anything.
 
+mod earlier;
 mod github;
 mod html;
+mod identity;
 mod json;
 mod junit;
 mod sarif;
@@ -23,7 +25,11 @@ use super::manifest::Source;
 use super::style::Style;
 use crate::yaml::Position;
 
-pub(super) use json::Baseline;
+pub(super) use earlier::{Baseline, Scan, ScanEvidence, ScanGap, ScanObject, ScanResult};
+pub(super) use identity::Known;
+pub(super) use json::JSON_VERSION;
+
+use identity::{Field, identity, within_container};
 
 /// The forms that a scan can be written in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -80,24 +86,12 @@ impl Wrong<'_> {
 
     /// What stays the same when lines move.
     fn identity(&self) -> String {
-        let field = self.evidence.map(|it| (it.container.as_deref(), it.pointer.as_str()));
-        identity(self.finding.control.id.as_str(), json::of(self.target), field)
+        identity(
+            self.finding.control.id.as_str(),
+            json::of(self.target),
+            self.evidence.map(Field::of),
+        )
     }
-}
-
-/// What stays the same of a failure when the file is edited elsewhere: control, object (kind, namespace, name), and of the field its container and name.
-fn identity(control: &str, object: (&str, &str, &str), field: Option<(Option<&str>, &str)>) -> String {
-    let (kind, namespace, name) = object;
-    let (container, pointer) = field.unwrap_or_default();
-    // The index of a container moves when another is put before it.
-    let field = container.map_or(pointer, |_| within_container(pointer));
-    [control, kind, namespace, name, container.unwrap_or_default(), field].join(" ")
-}
-
-/// The part of a pointer below a container (`/spec/initContainers/0/image`: `image`); all of it where it points elsewhere.
-fn within_container(pointer: &str) -> &str {
-    let list = pointer.find("ontainers/").map(|at| &pointer[at..]);
-    list.and_then(|list| list.splitn(3, '/').nth(2)).unwrap_or(pointer)
 }
 
 /// Everything that fails and is not accepted, field by field, in the order of the files.
@@ -124,19 +118,34 @@ fn failures(judged: &Judged) -> Vec<Wrong<'_>> {
 
 /// `web: securityContext.privileged is true, expected false (set by kubectl)`.
 pub(super) fn sentence(evidence: &Evidence) -> String {
-    let field = match &evidence.container {
-        Some(container) => format!("{container}: {}", dotted(within_container(&evidence.pointer))),
-        None => dotted(&evidence.pointer),
-    };
-    let observed = evidence
-        .observed
-        .as_ref()
-        .map_or_else(|| "absent".to_owned(), Value::to_string);
     let owner = evidence
         .owner
         .as_ref()
         .map_or_else(String::new, |owner| format!(" (set by {})", owner.manager));
-    format!("{field} is {observed}, expected {}{owner}", evidence.expected)
+    format!("{}{owner}", departure(Field::of(evidence), &evidence.expected))
+}
+
+/// The same of a scan that was read back.
+pub(super) fn sentence_of(evidence: &ScanEvidence) -> String {
+    departure(evidence.field(), &evidence.expected)
+}
+
+/// `web: securityContext.privileged is true, expected false`.
+fn departure(field: Field<'_>, expected: &str) -> String {
+    let Field {
+        container,
+        pointer,
+        observed,
+    } = field;
+    let path = match container {
+        Some(container) => format!("{container}: {}", dotted(within_container(pointer))),
+        None => dotted(pointer),
+    };
+    let observed = match observed {
+        Value::Null => "absent".to_owned(),
+        observed => observed.to_string(),
+    };
+    format!("{path} is {observed}, expected {expected}")
 }
 
 /// A JSON pointer as people write paths; keys that hold a slash get it back.

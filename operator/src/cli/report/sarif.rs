@@ -19,7 +19,16 @@ pub(super) fn write(judged: &Judged, out: &mut dyn Write) -> anyhow::Result<()> 
         .iter()
         .map(|wrong| (wrong.finding.control.id, wrong.finding.control))
         .collect();
-    let results: Vec<Value> = failures.iter().map(result).collect();
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let results: Vec<Value> = failures
+        .iter()
+        .map(|wrong| {
+            let identity = wrong.identity();
+            let times = seen.entry(identity.clone()).or_default();
+            *times += 1;
+            result(wrong, &format!("{identity}{}", " again".repeat(*times - 1)))
+        })
+        .collect();
     let notifications: Vec<Value> = judged
         .problems
         .iter()
@@ -71,7 +80,7 @@ fn rule(control: &Control) -> Value {
     })
 }
 
-fn result(wrong: &Wrong<'_>) -> Value {
+fn result(wrong: &Wrong<'_>, identity: &str) -> Value {
     let mut region = json!({"startLine": wrong.line().max(1)});
     if let Some(position) = wrong.position {
         region["startColumn"] = json!(position.column);
@@ -84,7 +93,7 @@ fn result(wrong: &Wrong<'_>) -> Value {
             "physicalLocation": {"artifactLocation": {"uri": uri(&wrong.source.file)}, "region": region},
             "logicalLocations": [{"fullyQualifiedName": wrong.target.to_string(), "kind": "resource"}],
         }],
-        "partialFingerprints": {"ironside/v1": fingerprint(&wrong.identity())},
+        "partialFingerprints": {"ironside/v1": fingerprint(identity)},
     })
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // a test
 
+mod diff;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -62,6 +64,12 @@ spec:
   policyTypes: [Ingress, Egress]
 ";
 
+/// Asks for one control in the namespace of [`BAD_POD`].
+const POLICY: &str = "---\napiVersion: hardening.ironside.dev/v1alpha1\nkind: HardeningPolicy\nmetadata: {name: team, namespace: default}\nspec:\n  profile: {name: None, version: v1}\n  controls:\n  - {id: POD-001, mode: Audit}\n";
+
+/// Accepts what [`BAD_POD`] fails of it.
+const EXCEPTION: &str = "---\napiVersion: hardening.ironside.dev/v1alpha1\nkind: HardeningException\nmetadata: {name: e, namespace: default}\nspec:\n  controls: [POD-001]\n  targets: [{kind: Pod, name: p}]\n  effect: Accept\n  reason: needs a device until 2.0\n  expiresAt: \"2999-01-01T00:00:00Z\"\n";
+
 /// A folder of this test, removed when it ends.
 struct Folder(PathBuf);
 
@@ -75,6 +83,10 @@ impl Folder {
     fn put(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
         std::fs::write(self.0.join(name), content).unwrap();
         self
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
     }
 
     fn path(&self) -> &str {
@@ -154,16 +166,14 @@ fn json_is_versioned_and_points_at_file_and_line() {
 
 #[test]
 fn a_policy_and_an_exception_among_the_files_count() {
-    let policy = "---\napiVersion: hardening.ironside.dev/v1alpha1\nkind: HardeningPolicy\nmetadata: {name: team, namespace: default}\nspec:\n  profile: {name: None, version: v1}\n  controls:\n  - {id: POD-001, mode: Audit}\n";
-    let exception = "---\napiVersion: hardening.ironside.dev/v1alpha1\nkind: HardeningException\nmetadata: {name: e, namespace: default}\nspec:\n  controls: [POD-001]\n  targets: [{kind: Pod, name: p}]\n  effect: Accept\n  reason: needs a device until 2.0\n  expiresAt: \"2999-01-01T00:00:00Z\"\n";
-    let with_policy = ironside(&["scan", "-"], &format!("{BAD_POD}{policy}"));
+    let with_policy = ironside(&["scan", "-"], &format!("{BAD_POD}{POLICY}"));
     assert_eq!(with_policy.status.code(), Some(1), "{}", err(&with_policy));
     assert!(
         out(&with_policy).contains("1 failed (1 critical)"),
         "{}",
         out(&with_policy)
     );
-    let excepted = ironside(&["scan", "-"], &format!("{BAD_POD}{policy}{exception}"));
+    let excepted = ironside(&["scan", "-"], &format!("{BAD_POD}{POLICY}{EXCEPTION}"));
     assert_eq!(excepted.status.code(), Some(0), "{}{}", out(&excepted), err(&excepted));
     assert!(out(&excepted).contains("1 excepted"), "{}", out(&excepted));
 }
