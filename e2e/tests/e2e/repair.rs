@@ -262,6 +262,49 @@ async fn promise_01_a_repair_that_breaks_its_workload_is_taken_back_exactly_and_
     .await
 }
 
+/// What broke is known by name: the rest of the plan is done without it.
+#[tokio::test]
+async fn a_control_that_breaks_a_workload_does_not_keep_the_others_from_it() -> Result<()> {
+    scenario(async |test| {
+        let web = steady("web").sim("image-user", "root");
+        available_deployment(&test.client, &test.namespace, &web).await?;
+        let operator = Start::new(test)
+            .flag("--lease-duration=3s")
+            .flag("--lease-renew=2s")
+            .ready()
+            .await?;
+        test.apply(&[policy(&["POD-007", "POD-009"])]).await?;
+        let fits = async || {
+            let held = remediation(test).await?.status.context("a status")?;
+            ensure!(
+                held.phase == Some(Phase::Held) && held.reason == "Quarantined",
+                "it is {:?}",
+                held.phase
+            );
+            let after = template(test, "web").await?;
+            let container = &after["spec"]["containers"][0]["securityContext"];
+            ensure!(container["allowPrivilegeEscalation"] == json!(false), "{container}");
+            ensure!(!after.to_string().contains("runAsNonRoot"), "{after}");
+            Ok(held)
+        };
+        let held = wait::until_within(LONG, "what does not break it is done", fits).await?;
+        let failures = &held.memory.failures;
+        ensure!(
+            failures.len() == 1 && failures[0].controls.iter().eq(["POD-007"]),
+            "{failures:?}"
+        );
+        ensure!(held.message.contains("POD-007"), "{}", held.message);
+        until_rolled_out(&test.client, &test.namespace, "web").await?;
+        wait::throughout(PATIENCE, "it rests", async || {
+            let sent = patches(&operator, test)?;
+            ensure!(sent == 3, "tried, taken back, the rest done: three patches, not {sent}");
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
 #[tokio::test]
 async fn promise_05_whoever_undoes_a_repair_wins() -> Result<()> {
     scenario(async |test| {

@@ -1,13 +1,15 @@
 //! From the view to what a step may look at.
 
+use std::borrow::Cow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ironside_engine::controls::find;
 use ironside_engine::model::{Kind, ObjectRef, Workload};
-use ironside_engine::plan::Plan;
+use ironside_engine::plan::{Disposition, Plan, plan_without};
 use ironside_engine::policy::{Limits, Mode, Pause, PausedBy, PolicyId};
 use ironside_engine::remediate::{
-    Decision, InFlight, Observed, Phase, Record, Rollout, Shut, Surroundings, Target, first_shut,
+    Decision, InFlight, Observed, Phase, Record, Rollout, Shut, Surroundings, Target, first_shut, quarantine,
 };
 use jiff::Timestamp;
 
@@ -15,7 +17,7 @@ use super::entry::Entry;
 use super::stopping;
 use crate::cluster::permissions::{Missing, Right};
 use crate::cluster::{Source, Standing};
-use crate::reconcile::View;
+use crate::reconcile::{Outcome, View};
 use crate::report::Stops;
 
 /// Everything around a target that is not the target's own.
@@ -34,7 +36,7 @@ pub(super) struct Seen<'a> {
     around: Around<'a>,
     entry: &'a Entry,
     pub(super) workload: Option<Arc<Workload>>,
-    pub(super) plan: Option<&'a Plan>,
+    pub(super) plan: Option<Cow<'a, Plan>>,
     limits: Arc<Limits>,
     mode: Mode,
     decision: Option<Decision>,
@@ -45,7 +47,7 @@ impl<'a> Seen<'a> {
     pub(super) fn of(around: Around<'a>, target: &ObjectRef, entry: &'a Entry) -> Self {
         let view = around.view;
         let outcome = view.results.get(target);
-        let plan = outcome.and_then(|outcome| outcome.plan.as_ref());
+        let plan = outcome.and_then(|outcome| plan(around, target, entry, outcome));
         let limits = match outcome {
             Some(outcome) => Arc::clone(&outcome.limits),
             None => Arc::new(view.policies.limits(&view.world, &target.namespace)),
@@ -87,7 +89,7 @@ impl<'a> Seen<'a> {
             approvals_guarded: view.declared.approval_guarded(),
             mode: self.mode,
             limits: &self.limits,
-            plan: self.plan,
+            plan: self.plan.as_deref(),
             target: seen,
             shut: self.shut(target, now),
             outcome: self.entry.outcome.as_ref(),
@@ -95,7 +97,7 @@ impl<'a> Seen<'a> {
     }
 
     fn shut(&self, target: &ObjectRef, now: Timestamp) -> Option<Shut> {
-        let (workload, plan) = (self.workload.as_deref()?, self.plan?);
+        let (workload, plan) = (self.workload.as_deref()?, self.plan.as_deref()?);
         let view = self.around.view;
         let pauses: Vec<Pause> = pauses(view, target, now);
         let surroundings = Surroundings {
@@ -109,6 +111,28 @@ impl<'a> Seen<'a> {
         let rollout = Rollout::of(&view.world, workload, None, Phase::Pending);
         first_shut(&surroundings, &view.world, workload, &rollout, plan, now)
     }
+}
+
+/// The plan; without the controls that broke this target before, where something is left that can be done without them.
+fn plan<'a>(around: Around<'a>, target: &ObjectRef, entry: &Entry, outcome: &'a Outcome) -> Option<Cow<'a, Plan>> {
+    let whole = outcome.plan.as_ref()?;
+    let world = &around.view.world;
+    let workload = world
+        .workload(target)
+        .filter(|_| !entry.record.memory.failures.is_empty());
+    let Some(workload) = workload else {
+        return Some(Cow::Borrowed(whole));
+    };
+    let rollout = Rollout::of(world, workload, None, Phase::Pending);
+    let (broke, _) = quarantine(&entry.record, whole, &rollout, around.now);
+    if broke.is_empty() {
+        return Some(Cow::Borrowed(whole));
+    }
+    let without = || plan_without(world, &outcome.evaluation, &outcome.limits, around.now, &broke);
+    // A bug in planning costs this plan, not the executor.
+    let rest = catch_unwind(AssertUnwindSafe(without)).ok().flatten();
+    let rest = rest.filter(|rest| rest.disposition == Disposition::Ready && !rest.changes.is_empty());
+    Some(rest.map_or(Cow::Borrowed(whole), Cow::Owned))
 }
 
 /// What policies ask for here, when nothing fails at the moment: about the controls of the repair, else about any.

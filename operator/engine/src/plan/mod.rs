@@ -26,7 +26,7 @@ pub use applied::{ANNOTATION, Application, Applied, LONGEST, Malformed, Written,
 pub use held::Held;
 pub use lint::lint;
 pub(crate) use owner::releases_of;
-pub use planning::{plan, plan_source};
+pub use planning::{plan, plan_source, plan_without};
 pub use risk::without_readiness;
 pub use send::{TEST_FAILED, dry_run_matches, with_annotation};
 pub use snippet::ignore_snippet;

@@ -29,7 +29,18 @@ const OF_THE_IMAGE: [&str; 4] = ["runAsNonRoot", "runAsUser", "runAsGroup", "rea
 /// Plans the repair of one workload: at most one plan, and one patch in it, whatever the number of findings. `None` where there is nothing that a policy wants
 /// planned: no failure with a repair in mode Preview or Enforce, or the object is on its way out. Repairs of namespaces are planned by `network`.
 pub fn plan(world: &Snapshot, evaluation: &Evaluation, limits: &Limits, now: Timestamp) -> Option<Plan> {
-    let mut plan = make(world, evaluation, limits, now)?;
+    plan_without(world, evaluation, limits, now, &BTreeSet::new())
+}
+
+/// The same without controls whose repair broke this workload before: one that does not fit must not keep the others from it.
+pub fn plan_without(
+    world: &Snapshot,
+    evaluation: &Evaluation,
+    limits: &Limits,
+    now: Timestamp,
+    quarantined: &BTreeSet<ControlId>,
+) -> Option<Plan> {
+    let mut plan = make(world, evaluation, limits, now, quarantined)?;
     if matches!(plan.disposition, Disposition::NotRepairable(_)) {
         plan.patch = json_patch::Patch::default();
         plan.undo = json_patch::Patch::default();
@@ -41,10 +52,16 @@ pub fn plan(world: &Snapshot, evaluation: &Evaluation, limits: &Limits, now: Tim
 /// The same repair for the text that an object is created from. It keeps its patch where the object in a cluster could not be changed (a pod, a Job): what stands
 /// in Git can.
 pub fn plan_source(world: &Snapshot, evaluation: &Evaluation, limits: &Limits, now: Timestamp) -> Option<Plan> {
-    make(world, evaluation, limits, now)
+    make(world, evaluation, limits, now, &BTreeSet::new())
 }
 
-fn make(world: &Snapshot, evaluation: &Evaluation, limits: &Limits, now: Timestamp) -> Option<Plan> {
+fn make(
+    world: &Snapshot,
+    evaluation: &Evaluation,
+    limits: &Limits,
+    now: Timestamp,
+    quarantined: &BTreeSet<ControlId>,
+) -> Option<Plan> {
     let workload = world.workload(&evaluation.target)?;
     if leaving(world, workload) {
         return None;
@@ -63,6 +80,7 @@ fn make(world: &Snapshot, evaluation: &Evaluation, limits: &Limits, now: Timesta
         owners: owners_of(workload, evaluation.owned_by.as_ref()),
         limits,
         now,
+        quarantined,
     }
     .plan(&wanted);
     if plan.changes.is_empty() && plan.disposition == Disposition::Ready {
@@ -91,12 +109,22 @@ struct Planning<'a> {
     owners: Vec<Owner>,
     limits: &'a Limits,
     now: Timestamp,
+    quarantined: &'a BTreeSet<ControlId>,
 }
 
 impl Planning<'_> {
     fn plan(&self, wanted: &[&Finding]) -> Plan {
         let template = self.editable_template();
-        let (active, preview, mut left_out) = divide(wanted);
+        let (mut active, preview, mut left_out) = divide(wanted);
+        active.retain(|finding| {
+            let control = finding.control.id;
+            let fits = !self.quarantined.contains(&control);
+            if !fits {
+                let controls = control.to_string();
+                left_out.push((control, Held::Quarantined { controls }));
+            }
+            fits
+        });
         let mut wishes = if template.is_null() {
             Wishes::default()
         } else {

@@ -46,7 +46,7 @@ pub use record::{
 };
 pub use rollout::Rollout;
 pub use signature::{Signature, Symptom};
-pub use step::{network_memory, step, takes_away};
+pub use step::{network_memory, quarantine, step, takes_away};
 pub use verify::Verdict;
 
 use std::time::Duration;

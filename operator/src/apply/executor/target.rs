@@ -39,7 +39,7 @@ impl Executor {
         };
         let seen = Seen::of(around, &target, entry);
         let step = step(&entry.record, &seen.observed(&target), now);
-        let (workload, plan) = (seen.workload.clone(), seen.plan.cloned());
+        let (workload, plan) = (seen.workload.clone(), seen.plan.as_deref().cloned());
         let mut effects = step.effects;
         let wake = effects.iter().find_map(|effect| match effect {
             Effect::WakeAt(at) => Some(*at),

@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::scene::Scene;
+use crate::controls::find;
 use crate::evaluate::evaluate;
 use crate::model::Kind;
-use crate::plan::{Disposition, Held, Plan, lint, plan};
+use crate::plan::{Disposition, Held, Plan, lint, plan_without};
 use crate::policy::Mode;
 use crate::testing::{Case, now};
 
@@ -39,14 +40,50 @@ spec:
 ";
 
 fn planned(documents: &str) -> Option<Plan> {
+    planned_without(documents, &[])
+}
+
+fn planned_without(documents: &str, quarantined: &[&str]) -> Option<Plan> {
     let mut case = Case::of(documents);
     let (world, _) = case.world.drain();
     let target = crate::model::ObjectRef::new(Kind::Deployment, "shop", "web");
     let evaluation = evaluate(&world, &case.policies, &case.exceptions, &target, now());
     let limits = case.policies.limits(&world, "shop");
-    let plan = plan(&world, &evaluation, &limits, now())?;
+    let quarantined = quarantined.iter().filter_map(|id| find(id)).map(|control| control.id);
+    let plan = plan_without(&world, &evaluation, &limits, now(), &quarantined.collect())?;
     assert_eq!(lint(&plan, &world), [""; 0]);
     Some(plan)
+}
+
+#[test]
+fn a_control_that_broke_the_workload_is_left_out_and_says_so() {
+    let rest = planned_without(WEB, &["POD-009"]).expect("a plan");
+    assert_eq!(rest.disposition, Disposition::Ready);
+    assert_eq!(ids(&rest), ["POD-013"]);
+    assert!(
+        !rest.patch.to_string().contains("allowPrivilegeEscalation"),
+        "{}",
+        rest.patch
+    );
+    let why = |control: &str| {
+        rest.left_out
+            .iter()
+            .find(|(id, _)| id.as_str() == control)
+            .map(|(_, held)| held.reason())
+    };
+    assert_eq!(why("POD-009"), Some("Quarantined"));
+    assert_ne!(
+        rest.hash,
+        planned(WEB).expect("a plan").hash,
+        "an approval of the one is none of the other"
+    );
+
+    let nothing = planned_without(WEB, &["POD-009", "POD-013"]).expect("shown");
+    assert!(nothing.changes.is_empty());
+    let Disposition::Held(held) = nothing.disposition else {
+        panic!("{:?}", nothing.disposition)
+    };
+    assert!(held.iter().any(|held| held.reason() == "Quarantined"), "{held:?}");
 }
 
 fn exception(effect: &str, containers: &str) -> String {

@@ -1,5 +1,6 @@
 //! Everything that is not in flight: whether there is something to do, who or what holds it, and what it waits for.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -7,9 +8,10 @@ use jiff::Timestamp;
 use super::{
     Effect, Live, Observed, Phase, Reason, Record, Step, fight, flight, fresh, rollback, start, undo, wants_revert,
 };
+use crate::controls::ControlId;
 use crate::plan::{Disposition, Held, Plan};
 use crate::policy::Mode;
-use crate::remediate::{Action, Failure, Fate, HANDS_OFF, MEMORY, Symptom, after, elapsed, fate};
+use crate::remediate::{Action, Failure, Fate, HANDS_OFF, MEMORY, Rollout, Symptom, after, elapsed, fate};
 
 /// After so long changed evidence lifts a quarantine, at most once.
 const QUARANTINE: Duration = Duration::from_hours(7 * 24);
@@ -196,32 +198,9 @@ pub(super) fn held_by_human(record: &Record, seen: &Observed<'_>, now: Timestamp
     })
 }
 
-/// Controls of the plan that broke the target before. One that failed once is tried again after a week if its images are others by now.
+/// The plan is held while a control in it broke the target before.
 fn quarantined(record: &Record, plan: &Plan, live: &Live<'_>, now: Timestamp) -> Option<(String, Option<Timestamp>)> {
-    let images = rollback::digest(&live.rollout.images);
-    let blamed = |failure: &&Failure, control: &str| {
-        failure.controls.contains(control) && Symptom::parse(&failure.reason).is_none_or(|s| !s.is_environmental())
-    };
-    let mut lifts = None;
-    let controls: Vec<&str> = plan
-        .controls
-        .iter()
-        .map(|control| control.as_str())
-        .filter(|control| {
-            let mut failures = record.memory.failures.iter().filter(|f| blamed(f, control));
-            let Some(first) = failures.next() else {
-                return false;
-            };
-            let other_images = first.image_digest.is_some() && images.is_some() && first.image_digest != images;
-            let once = failures.next().is_none();
-            if once && other_images {
-                lifts = lifts.max(Some(after(first.time, QUARANTINE)));
-                return !elapsed(first.time, QUARANTINE, now);
-            }
-            lifts = lifts.max(Some(after(first.time, MEMORY)));
-            true
-        })
-        .collect();
+    let (controls, lifts) = quarantine(record, plan, &live.rollout, now);
     if controls.is_empty() {
         return None;
     }
@@ -230,9 +209,40 @@ fn quarantined(record: &Record, plan: &Plan, live: &Live<'_>, now: Timestamp) ->
         .failures
         .last()
         .map_or("", |failure| failure.reason.as_str());
+    let controls = controls.iter().map(|control| control.as_str()).collect::<Vec<_>>();
     let controls = controls.join(", ");
     let message = format!("{} ({cause}). Retry tries again", Held::Quarantined { controls });
     Some((message, lifts))
+}
+
+/// Controls of the plan that broke the target before, and until when that counts. One that failed once is tried again after a week if its images are others
+/// by now.
+pub fn quarantine(
+    record: &Record,
+    plan: &Plan,
+    rollout: &Rollout,
+    now: Timestamp,
+) -> (BTreeSet<ControlId>, Option<Timestamp>) {
+    let images = rollback::digest(&rollout.images);
+    let blamed = |failure: &&Failure, control: &str| {
+        failure.controls.contains(control) && Symptom::parse(&failure.reason).is_none_or(|s| !s.is_environmental())
+    };
+    let mut lifts = None;
+    let counts = |control: &ControlId| {
+        let mut failures = record.memory.failures.iter().filter(|f| blamed(f, control.as_str()));
+        let Some(first) = failures.next() else {
+            return false;
+        };
+        let other_images = first.image_digest.is_some() && images.is_some() && first.image_digest != images;
+        let once = failures.next().is_none();
+        if once && other_images {
+            lifts = lifts.max(Some(after(first.time, QUARANTINE)));
+            return !elapsed(first.time, QUARANTINE, now);
+        }
+        lifts = lifts.max(Some(after(first.time, MEMORY)));
+        true
+    };
+    (plan.controls.iter().copied().filter(counts).collect(), lifts)
 }
 
 /// Holds that only a human, or a changed input, ends: the API server's refusal of this very plan, the environment's of this very template.
