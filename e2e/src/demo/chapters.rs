@@ -11,7 +11,7 @@ use kube::{Api, Client, ResourceExt as _};
 
 use super::apps::Apps;
 use super::install::Installed;
-use super::story::{Story, is_at_rest, phase, reason};
+use super::story::{Story, is_at_rest, phase, put_back, reason};
 use super::voice::{Mark, Voice};
 use crate::binaries::{Binaries, workspace_program};
 use crate::cluster::Cluster;
@@ -53,11 +53,13 @@ pub(super) async fn tell(
             )
         })
         .count();
-    let quarantined = all.iter().filter(|r| reason(r) == "Quarantined").count();
+    let broke: Vec<String> = all.iter().filter_map(put_back).collect();
     voice.say(&format!(
-        "{kept} repairs kept, {quarantined} put back and quarantined, the others wait for a person."
+        "{kept} repairs kept, {} put back first ({}), the others wait for a person.",
+        broke.len(),
+        broke.join("; ")
     ));
-    if apps.is_shop && quarantined == 0 {
+    if apps.is_shop && broke.is_empty() {
         bail!("the image resizer should have broken and been put back");
     }
 

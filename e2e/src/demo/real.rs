@@ -10,7 +10,7 @@ use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 
 use super::apps;
-use super::story::{Story, is_at_rest, reason};
+use super::story::{Story, is_at_rest, put_back};
 use super::voice::{Mark, Voice};
 use crate::cluster::{Cluster, Options};
 use crate::node::obstacle::obstacle;
@@ -105,10 +105,12 @@ async fn repairs(cluster: &Cluster, client: &Client, voice: &Voice) -> Result<()
             all.len() >= SERVICES && all.iter().all(is_at_rest)
         })
         .await?;
-    let quarantined = all.iter().filter(|it| reason(it) == "Quarantined").count();
+    let broke: Vec<String> = all.iter().filter_map(put_back).collect();
     voice.say(&format!(
-        "{} repairs at rest, {quarantined} of them put back and quarantined.",
-        all.len()
+        "{} repairs at rest, {} of them put back first ({}).",
+        all.len(),
+        broke.len(),
+        broke.join("; ")
     ));
     Ok(())
 }

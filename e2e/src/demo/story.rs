@@ -68,7 +68,7 @@ impl Story {
         if now == (Phase::Pending, "Preview".to_owned()) {
             return; // `ironside plan` has just said so
         }
-        if now == (Phase::Held, "Quarantined".to_owned()) {
+        if now == (Phase::Held, "Quarantined".to_owned()) && status.message.starts_with("rolled back") {
             // Failing, undoing and holding can all lie between two looks.
             let failed = status
                 .memory
@@ -139,6 +139,17 @@ pub(super) fn phase(remediation: &HardeningRemediation) -> Phase {
 /// Why it stands there.
 pub(super) fn reason(remediation: &HardeningRemediation) -> &str {
     remediation.status.as_ref().map_or("", |status| status.reason.as_str())
+}
+
+/// What a target is quarantined for, if its repair was put back once.
+pub(super) fn put_back(remediation: &HardeningRemediation) -> Option<String> {
+    let failures = &remediation.status.as_ref()?.memory.failures;
+    let controls: Vec<&str> = failures
+        .iter()
+        .flat_map(|it| &it.controls)
+        .map(String::as_str)
+        .collect();
+    (!controls.is_empty()).then(|| format!("{} is quarantined for {}", target(remediation), controls.join(", ")))
 }
 
 /// Whether nothing more will happen to it without a person or a new cause.
