@@ -7,11 +7,9 @@ use std::collections::BTreeSet;
 use ironside_engine::controls::{
     CONTROLS, Check, Control, ControlId, Edit, Parameters, RepairBy, Verdict, WorkloadScope,
 };
-use ironside_engine::model::{Kind, Workload};
+use ironside_engine::model::Workload;
 use ironside_engine::world::Snapshot;
-use json_patch::jsonptr::PointerBuf;
-use json_patch::{AddOperation, PatchOperation};
-use serde_json::{Value, json};
+use support::repair::{apply, propose, workloads};
 use support::{Example, examples, failing, fails, snapshot};
 
 #[test]
@@ -292,14 +290,6 @@ fn each_failing_template(control: &Control, world: &Snapshot, check: impl Fn(&Wo
         .for_each(check);
 }
 
-fn workloads(world: &Snapshot) -> impl Iterator<Item = &Workload> {
-    world
-        .shards
-        .values()
-        .flat_map(|shard| shard.workloads.values())
-        .map(AsRef::as_ref)
-}
-
 fn verdict(control: &Control, workload: &Workload, world: &Snapshot) -> Verdict {
     let parameters = &Parameters::default();
     let scope = WorkloadScope {
@@ -308,61 +298,6 @@ fn verdict(control: &Control, workload: &Workload, world: &Snapshot) -> Verdict 
         parameters,
     };
     control.judge_workload(&scope).verdict()
-}
-
-fn propose(control: &Control, workload: &Workload, world: &Snapshot) -> Option<ironside_engine::controls::Proposal> {
-    let parameters = &Parameters::default();
-    let scope = WorkloadScope {
-        workload,
-        world,
-        parameters,
-    };
-    control.propose(&scope, &workload.template.json(), &[])
-}
-
-/// Sends the edits through a JSON Patch on the whole object, as the executor would, and decodes the result.
-fn apply(workload: &Workload, edits: &[Edit]) -> Workload {
-    let root = Workload::template_pointer(workload.kind);
-    let mut object = json!({"metadata": {"namespace": workload.meta.namespace, "name": workload.meta.name}});
-    let mut parent = &mut object;
-    for step in root.split('/').skip(1) {
-        parent[step] = json!({});
-        parent = &mut parent[step];
-    }
-    if workload.kind == Kind::Pod {
-        object = workload.template.json();
-    } else {
-        *parent = workload.template.json();
-    }
-    for edit in edits {
-        let pointer = format!("{root}{}", edit.pointer);
-        assert_eq!(
-            object.pointer(&pointer),
-            edit.from.as_ref(),
-            "{pointer}: `from` is not what is there"
-        );
-        for missing in missing_parents(&object, &pointer) {
-            json_patch::patch(&mut object, &[missing]).expect("parents can be made");
-        }
-        json_patch::patch(&mut object, &[add(&pointer, edit.to.clone())]).expect("edits can be made");
-    }
-    Workload::decode(workload.kind, object).expect("the result is a workload")
-}
-
-fn missing_parents(object: &Value, pointer: &str) -> Vec<PatchOperation> {
-    let steps: Vec<&str> = pointer.split('/').collect();
-    (2..steps.len())
-        .filter(|end| object.pointer(&steps[..*end].join("/")).is_none())
-        .map(|end| {
-            let is_list = steps[end].parse::<usize>().is_ok();
-            add(&steps[..end].join("/"), if is_list { json!([]) } else { json!({}) })
-        })
-        .collect()
-}
-
-fn add(pointer: &str, value: Value) -> PatchOperation {
-    let path = PointerBuf::parse(pointer.to_owned()).expect("a pointer");
-    PatchOperation::Add(AddOperation { path, value })
 }
 
 fn stays_within_declared_places(control: &Control, edits: &[Edit]) {

@@ -11,10 +11,12 @@
 
 mod cases;
 mod checks;
+mod mutations;
 mod questions;
 mod score;
 #[path = "../support/mod.rs"]
 mod support;
+mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -127,12 +129,7 @@ fn failures(world: &Arc<Snapshot>, aspect: &Aspect, case: &Case) -> BTreeSet<Str
     let Some(control) = find(aspect.control) else {
         return BTreeSet::new();
     };
-    let parameters = aspect
-        .parameters
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()]));
-    let parameters = Parameters(parameters.collect::<BTreeMap<_, _>>());
-    support::judge(control, world, &parameters)
+    support::judge(control, world, &parameters_of(aspect))
         .into_iter()
         .filter(|(object, _)| case.is_about(object))
         .flat_map(|(object, judgement)| {
@@ -142,4 +139,12 @@ fn failures(world: &Arc<Snapshot>, aspect: &Aspect, case: &Case) -> BTreeSet<Str
                 .collect::<Vec<_>>()
         })
         .collect()
+}
+
+fn parameters_of(aspect: &Aspect) -> Parameters {
+    let parameters = aspect
+        .parameters
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()]));
+    Parameters(parameters.collect::<BTreeMap<_, _>>())
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub)] // every test binary takes a part of it
 
+pub mod repair;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -37,6 +37,12 @@ fn formats_of_issuers_are_known() {
         format!("glpat-{}", "a1".repeat(10)),
         "postgres://shop:hunter2@db:5432/shop".to_owned(),
         format!("datadog_key = \"{}\"", "a1".repeat(20)),
+        format!("AIza{}", "aB3-_".repeat(7)),
+        format!("LTAI{}", "a1".repeat(10)),
+        format!("sk-proj-{0}T3BlbkFJ{0}", "a1".repeat(10)),
+        format!("{}JQQJ99{}", "aB3x".repeat(13), "aB3x".repeat(7)),
+        format!("client_id=x;abc8Q~{}", "a1.".repeat(11)),
+        format!("sv=2023-11-03&se=2024-01-01&sig={}%3D", "aB3".repeat(15)),
         jwt,
         private,
     ] {
@@ -48,8 +54,17 @@ fn formats_of_issuers_are_known() {
         "postgres://$(USER):$(PASSWORD)@db:5432/shop",
         "the sumo wrestler: a history of the sport",
         "SKIPPED",
+        "https://example.com/q?sig=short&sv=2023-11-03",
     ] {
         assert_eq!(credential(text), None, "{text}");
+    }
+    for text in [
+        format!("AIza{}", "aB3-_".repeat(8)),
+        format!("AIza{}", "aB3]_".repeat(7)),
+        format!("AKIA{}", "ABCD1234".repeat(3)),
+        format!("SK{}", "a1".repeat(20)),
+    ] {
+        assert_eq!(credential(&text), None, "{text}");
     }
 }
 
