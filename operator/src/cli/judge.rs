@@ -1,6 +1,7 @@
 //! Judges manifests with the operator's engine: objects into the world, every control of the policies on every target.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use ironside_crds::{
     ClusterHardeningException, ClusterHardeningPolicy, ClusterHardeningPolicySpec, HardeningException, HardeningPolicy,
@@ -13,7 +14,7 @@ use ironside_engine::network::{Settings, plan_namespace};
 use ironside_engine::plan::{Plan, plan};
 use ironside_engine::policy::{ExceptionSet, PolicySet};
 use ironside_engine::remediate::{Record, network_memory, takes_away};
-use ironside_engine::world::{Delta, Object, World};
+use ironside_engine::world::{Delta, Object, Snapshot, World};
 use serde_json::{Value, json};
 
 use super::fix::Fixer;
@@ -112,6 +113,11 @@ impl Scanned {
             skipped: self.skipped,
             stdin: self.stdin,
         }
+    }
+
+    /// Everything that was taken in, unjudged.
+    pub(super) fn world(mut self) -> Arc<Snapshot> {
+        self.world.drain().0
     }
 
     /// Plans every repair that the policies among the objects ask for.

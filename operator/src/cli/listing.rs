@@ -21,7 +21,17 @@ const OWN: [(&str, &str, bool); 4] = [
 
 /// Reads every kind that some control reads; of namespaced kinds only one namespace if one is given. What cannot be read becomes a problem.
 pub(super) async fn read(client: &Client, namespace: Option<&str>, into: &mut Scanned) {
-    for kind in Kind::watched() {
+    read_kinds(client, Kind::watched(), namespace, into).await;
+}
+
+/// Reads some kinds; of namespaced ones only one namespace if one is given. What cannot be read becomes a problem.
+pub(super) async fn read_kinds(
+    client: &Client,
+    kinds: impl IntoIterator<Item = Kind>,
+    namespace: Option<&str>,
+    into: &mut Scanned,
+) {
+    for kind in kinds {
         let resource = resource(kind.group(), "v1", kind.name(), kind.plural());
         let scope = if kind.namespaced() { namespace } else { None };
         match list(client, &resource, scope).await {

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 nothing found, 1 findings, 2 something could not be read or done.
 
+mod can;
 mod decide;
 mod diff;
 mod explain;
@@ -54,6 +55,8 @@ enum Verb {
     Revert(decide::DecideArgs),
     /// Stop new repairs for a while. Verification and rollback of what is under way still finish.
     Pause(pause::PauseArgs),
+    /// Say who may do what, by which binding and rule, and whether that leads to cluster-admin.
+    Can(can::CanArgs),
     /// Say what a control checks, why, and what its repair does.
     Explain(explain::ExplainArgs),
     /// List the controls.
@@ -148,6 +151,7 @@ impl Cli {
             Verb::Retry(args) => args.run(decide::Action::Retry, out).await,
             Verb::Revert(args) => args.run(decide::Action::Revert, out).await,
             Verb::Pause(args) => args.run(out).await,
+            Verb::Can(args) => args.run(out, err).await,
             Verb::Explain(args) => args.run(out),
             Verb::Controls(args) => args.run(out),
             Verb::Completions { shell } => {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test
 
+mod can;
 mod diff;
 
 use std::io::Write as _;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::graph::{Grant, Graph};
+use super::identity::Identity;
 use super::rules::{Request, covers, is_everything};
 use crate::model::rbac::Subject;
 
@@ -23,27 +24,35 @@ impl fmt::Display for Step {
     }
 }
 
-/// The shortest way on which a subject becomes cluster-admin; `None` if there is none. Steps are: power that amounts to it, and becoming a service account by
+/// The shortest way on which somebody becomes cluster-admin; `None` if there is none. Steps are: power that amounts to it, and becoming a service account by
 /// making pods of its namespace or tokens of its own.
-pub fn way_to_admin(graph: &Graph<'_>, subject: &Subject) -> Option<Vec<Step>> {
-    let mut seen: BTreeSet<Subject> = BTreeSet::from([subject.clone()]);
-    let mut open: VecDeque<(Subject, Vec<Step>)> = VecDeque::from([(subject.clone(), Vec::new())]);
+pub fn way_to_admin(graph: &Graph<'_>, identity: &Identity) -> Option<Vec<Step>> {
+    let mut seen: BTreeSet<Identity> = BTreeSet::from([identity.clone()]);
+    let mut open: VecDeque<(Identity, Vec<Step>)> = VecDeque::from([(identity.clone(), Vec::new())]);
     while let Some((at, way)) = open.pop_front() {
-        for grant in graph.of_subject(&at) {
+        if at.is_master() {
+            let step = Step {
+                binding: "group system:masters".to_owned(),
+                does: "may do everything, whatever the roles say".to_owned(),
+            };
+            return Some(way.into_iter().chain([step]).collect());
+        }
+        for grant in graph.to(&at) {
             if let Some(power) = power_of(grant) {
                 let mut way = way;
                 way.push(step(grant, power.to_owned()));
                 return Some(way);
             }
         }
-        for grant in graph.of_subject(&at) {
+        for grant in graph.to(&at) {
             let Some(means) = becomes_accounts(grant) else { continue };
             for account in accounts(graph, grant.namespace.as_ref()) {
-                if seen.insert(account.clone()) {
+                let becomes = Identity::of(&account);
+                if seen.insert(becomes.clone()) {
                     let mut way = way.clone();
                     let does = format!("{means} becomes ServiceAccount {}/{}", account.namespace, account.name);
                     way.push(step(grant, does));
-                    open.push_back((account, way));
+                    open.push_back((becomes, way));
                 }
             }
         }

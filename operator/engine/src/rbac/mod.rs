@@ -5,9 +5,11 @@
 
 mod escalation;
 mod graph;
+mod identity;
 mod rules;
 
 pub use escalation::{Step, way_to_admin};
 pub(crate) use graph::rules_of;
 pub use graph::{Grant, Graph, has_rights};
-pub use rules::{Request, covers, is_built_in, is_everything};
+pub use identity::Identity;
+pub use rules::{Asked, Request, allows, covers, is_built_in, is_everything};

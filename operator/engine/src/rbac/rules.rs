@@ -28,6 +28,35 @@ impl<'a> Request<'a> {
     }
 }
 
+/// What somebody wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// Something with a resource.
+    Resource(Request<'a>),
+    /// Something with a path that is no resource, such as `/metrics`.
+    Path {
+        /// `get`, `post`, …
+        verb: &'a str,
+        /// The path.
+        path: &'a str,
+    },
+}
+
+/// Whether a rule allows what is asked. A path in a rule may end in `*`.
+pub fn allows(rule: &PolicyRule, asked: &Asked<'_>) -> bool {
+    match asked {
+        Asked::Resource(request) => covers(rule, request),
+        Asked::Path { verb, path } => {
+            let of_verb = rule.verbs.iter().any(|entry| entry == "*" || entry == verb);
+            let of_path = |entry: &String| {
+                let beginning = entry.trim_end_matches('*');
+                entry == path || (beginning.len() < entry.len() && path.starts_with(beginning))
+            };
+            of_verb && rule.non_resource_urls.iter().any(of_path)
+        }
+    }
+}
+
 /// Whether a rule allows a request. A rule that names objects allows none that is asked for without a name.
 pub fn covers(rule: &PolicyRule, request: &Request<'_>) -> bool {
     let has = |list: &[String], wanted: &str| list.iter().any(|entry| entry == "*" || entry == wanted);
@@ -39,8 +68,11 @@ pub fn covers(rule: &PolicyRule, request: &Request<'_>) -> bool {
     };
     let of_name = match request.name {
         _ if rule.resource_names.is_empty() => true,
-        Some(name) => rule.resource_names.iter().any(|entry| entry == name),
-        None => false,
+        // The authorizer compares with the empty name, which a rule may list, too.
+        name => rule
+            .resource_names
+            .iter()
+            .any(|entry| entry == name.unwrap_or_default()),
     };
     has(&rule.verbs, request.verb)
         && has(&rule.api_groups, request.group)
@@ -99,5 +131,23 @@ mod tests {
         };
         assert!(covers(&rule("create", "core", "pods/exec", "web"), &named));
         assert!(!covers(&rule("create", "core", "pods/exec", "db"), &named));
+    }
+    #[test]
+    fn paths_are_covered_by_their_beginning() {
+        let rule = PolicyRule {
+            verbs: vec!["get".to_owned()],
+            non_resource_urls: vec!["/healthz".to_owned(), "/metrics/*".to_owned()],
+            ..PolicyRule::default()
+        };
+        for (verb, path, allowed) in [
+            ("get", "/healthz", true),
+            ("get", "/healthz/etcd", false),
+            ("get", "/metrics/cadvisor", true),
+            ("get", "/metrics", false),
+            ("post", "/healthz", false),
+        ] {
+            assert_eq!(allows(&rule, &Asked::Path { verb, path }), allowed, "{verb} {path}");
+        }
+        assert!(!allows(&rule, &Asked::Resource(Request::any("get", "", "pods"))));
     }
 }

@@ -7,7 +7,7 @@ use crate::controls::rbac::rules::binding_of;
 use crate::controls::{Check, Control, ControlId, Docs, Judgement, Need, ObjectScope, Severity, Threat, WorkloadScope};
 use crate::model::Kind;
 use crate::model::rbac::Subject;
-use crate::rbac::{Graph, has_rights, way_to_admin};
+use crate::rbac::{Graph, Identity, has_rights, way_to_admin};
 
 /// The control.
 pub const CONTROL: Control = Control {
@@ -93,7 +93,7 @@ fn check_workload(at: &ObjectScope<'_>, workload: &WorkloadScope<'_>, judgement:
     if !has_rights(at.world, &account) {
         return judgement.pass();
     }
-    match way_to_admin(&Graph::of(at.world), &account) {
+    match way_to_admin(&Graph::of(at.world), &Identity::of(&account)) {
         None => judgement.pass(),
         Some(way) => {
             let way: Vec<String> = way.iter().map(ToString::to_string).collect();
