@@ -19,6 +19,7 @@ pub(crate) struct Case {
     pub(crate) level: Option<String>,
     pub(crate) expect: String,
     pub(crate) path: String,
+    note: String,
     resource: Option<String>,
     #[serde(default)]
     pub(crate) qualifiers: Vec<String>,
@@ -38,6 +39,11 @@ impl Case {
         let first = ends.next().unwrap_or_default();
         let last = ends.next().unwrap_or(first);
         MINORS.filter(|minor| (first..=last).contains(minor)).collect()
+    }
+
+    /// Whether the label is the outcome of one rule of the check, where it has several, and does not say which.
+    pub(crate) fn is_of_one_rule(&self) -> bool {
+        self.note.ends_with("/kyverno-test.yaml")
     }
 
     /// Whether the label is about an object, given as `Kind namespace/name`.
@@ -69,6 +75,8 @@ pub(crate) struct Manifests {
     pub(crate) objects: Vec<Value>,
     /// Whether a file is no YAML.
     pub(crate) broken: bool,
+    /// Whether they are all that the cluster has: what is missing does not exist.
+    pub(crate) complete: bool,
 }
 
 /// Reads a file, or a folder whose files together are the input.
@@ -83,6 +91,7 @@ pub(crate) fn manifests(path: &Path) -> Manifests {
     let mut all = Manifests {
         objects: Vec::new(),
         broken: false,
+        complete: input.is_dir(),
     };
     for file in files {
         let text = std::fs::read_to_string(file).unwrap_or_default();

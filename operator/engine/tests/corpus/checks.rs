@@ -1,7 +1,7 @@
 //! Checks that ask about less, more or something else than their topic says.
 
-use super::questions::Ask::{self, Another, Of, Together};
-use super::questions::{lists, part, text, whole};
+use super::questions::Ask::{self, Another, Of, OneOf, Together};
+use super::questions::{lists, lists_others, part, rules, text, whole};
 
 const HOST_PID: Ask = Of(&[part("POD-002", |e| e.pointer.ends_with("/hostPID"))]);
 const HOST_IPC: Ask = Of(&[part("POD-002", |e| e.pointer.ends_with("/hostIPC"))]);
@@ -31,10 +31,25 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
     ),
     ("kubernetes-psa", "runasuser", NON_ROOT_USER),
     ("kubernetes-psa", "seccompprofile_baseline", SECCOMP_STATED),
-    ("kyverno-policies", "disallow-capabilities-strict", CAPABILITIES_STRICT),
+    (
+        "kyverno-policies",
+        "disallow-capabilities-strict",
+        OneOf(&[
+            part("POD-011", |e| e.pointer.ends_with("/drop")),
+            part("POD-011", |e| e.pointer.ends_with("/add")),
+        ]),
+    ),
     ("kyverno-policies", "require-run-as-nonroot", NON_ROOT_FLAG),
     ("kyverno-policies", "require-run-as-non-root-user", NON_ROOT_USER),
-    ("kyverno-policies", "require-non-root-groups", Of(&[whole("POD-008")])),
+    (
+        "kyverno-policies",
+        "require-non-root-groups",
+        OneOf(&[
+            part("POD-008", |e| e.pointer.ends_with("/runAsGroup")),
+            part("POD-008", |e| e.pointer.contains("/supplementalGroups")),
+            part("POD-008", |e| e.pointer.ends_with("/fsGroup")),
+        ]),
+    ),
     ("kyverno-policies", "restrict-seccomp", SECCOMP_STATED),
     // Namespaces of the node, one by one.
     ("kubescape", "host-pid-privileges", HOST_PID),
@@ -171,6 +186,16 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
         "kyverno-policies",
         "restrict-wildcard-verbs",
         Of(&[part("RBAC-002", |e| e.pointer.ends_with("/verbs"))]),
+    ),
+    (
+        "checkov",
+        "CKV_K8S_157 *",
+        Of(&[part("RBAC-008", |e| rules(e, "bind", "rolebindings"))]),
+    ),
+    (
+        "checkov",
+        "CKV_K8S_158 *",
+        Of(&[part("RBAC-008", |e| rules(e, "escalate", "roles"))]),
     ),
     ("checkov", "CKV2_K8S_4 *", Of(&[whole("RBAC-013")])),
     ("checkov", "CKV_K8S_42 *", Of(&[whole("SA-003")])),
@@ -387,7 +412,10 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
     (
         "kyverno-policies",
         "restrict-adding-capabilities",
-        Of(&[part("POD-011", |e| e.pointer.ends_with("/add"))]),
+        // It also lets CAP_CHOWN be added.
+        Of(&[part("POD-011", |e| {
+            e.pointer.ends_with("/add") && lists_others(e, &["NET_BIND_SERVICE", "CAP_CHOWN"])
+        })]),
     ),
     (
         "polaris",

@@ -39,7 +39,7 @@ fn verdicts_agree_with_those_of_other_projects() {
         match ask(&case.source, &case.check, &case.topic) {
             None => tally.leave_out(&case, "no control decides its topic"),
             Some(Ask::Another(why)) => tally.leave_out(&case, why),
-            Some(asked @ (Ask::Of(_) | Ask::Together(_))) => match case.minors() {
+            Some(asked @ (Ask::Of(_) | Ask::Together(_) | Ask::OneOf(_))) => match case.minors() {
                 minors if minors.is_empty() => tally.leave_out(&case, "rules older than Kubernetes 1.33"),
                 minors => {
                     let found = judge(&corpus, &case, asked, &minors);
@@ -66,7 +66,7 @@ fn verdicts_agree_with_those_of_other_projects() {
 #[test]
 fn every_question_names_a_control() {
     let named = checks::CHECKS.iter().filter_map(|(_, check, ask)| match ask {
-        Ask::Of(aspects) | Ask::Together(aspects) => Some((*check, *aspects)),
+        Ask::Of(aspects) | Ask::Together(aspects) | Ask::OneOf(aspects) => Some((*check, *aspects)),
         Ask::Another(_) => None,
     });
     for (check, aspects) in named.chain(questions::TOPICS.iter().copied()) {
@@ -77,22 +77,34 @@ fn every_question_names_a_control() {
 }
 
 /// Lowest agreement over the cases without qualifier: over all topics, and of single ones. Measured; see `disagreements.md` for the rest.
-const FLOOR: f64 = 0.95;
+const FLOORS: (f64, f64) = (0.965, 0.975);
 
 fn assert_floors(scores: &Scores) {
-    assert!(scores.balanced() >= FLOOR, "{:.3}", scores.balanced());
+    let (of_topics, of_labels) = (scores.balanced(), scores.of_labels());
+    assert!(
+        of_topics >= FLOORS.0 && of_labels >= FLOORS.1,
+        "{of_topics:.3} {of_labels:.3}"
+    );
 }
 
 /// What the aspects find, in any of the versions. An object that cannot be decoded is found where the question is whether it is valid.
 fn judge(corpus: &Path, case: &Case, asked: Ask, minors: &[u32]) -> BTreeSet<String> {
-    let Manifests { objects, broken } = cases::manifests(&corpus.join(&case.path));
+    let Manifests {
+        objects,
+        broken,
+        complete,
+    } = cases::manifests(&corpus.join(&case.path));
     let mut found: BTreeSet<String> = BTreeSet::new();
     for minor in minors {
-        let (world, refused) = support::readable_snapshot(&objects, *minor);
+        let (world, refused) = if complete {
+            support::whole_cluster(&objects, *minor)
+        } else {
+            support::readable_snapshot(&objects, *minor)
+        };
         if case.check.ends_with("-is-valid") && (broken || refused) {
             found.insert("cannot be read".to_owned());
         }
-        let (Ask::Of(aspects) | Ask::Together(aspects)) = asked else {
+        let (Ask::Of(aspects) | Ask::Together(aspects) | Ask::OneOf(aspects)) = asked else {
             continue;
         };
         let by_aspect = aspects
@@ -105,6 +117,13 @@ fn judge(corpus: &Path, case: &Case, asked: Ask, minors: &[u32]) -> BTreeSet<Str
                     .reduce(|all, more| containers(&all).intersection(&containers(&more)).cloned().collect())
                     .unwrap_or_default(),
             ),
+            // A passing label of one rule says nothing about the others.
+            Ask::OneOf(_) if case.is_of_one_rule() && case.expect == "pass" => {
+                let by_aspect: Vec<_> = by_aspect.collect();
+                if !by_aspect.iter().any(BTreeSet::is_empty) {
+                    found.extend(by_aspect.into_iter().flatten());
+                }
+            }
             _ => found.extend(by_aspect.flatten()),
         }
     }

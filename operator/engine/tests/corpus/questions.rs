@@ -33,6 +33,8 @@ pub(crate) enum Ask {
     Of(&'static [Aspect]),
     /// It fails where a container fails all of these.
     Together(&'static [Aspect]),
+    /// It has several rules, and a label may be that of one of them without saying which.
+    OneOf(&'static [Aspect]),
     /// It asks something that no control decides: why.
     Another(&'static str),
 }
@@ -92,6 +94,24 @@ pub(crate) fn lists(evidence: &Evidence, wanted: &[&str]) -> bool {
             .filter_map(serde_json::Value::as_str)
             .any(|entry| wanted.contains(&entry))
     })
+}
+
+/// Whether a list that was found holds something beside these.
+pub(crate) fn lists_others(evidence: &Evidence, allowed: &[&str]) -> bool {
+    let list = evidence.observed.as_ref().and_then(serde_json::Value::as_array);
+    list.is_some_and(|list| {
+        list.iter()
+            .filter_map(serde_json::Value::as_str)
+            .any(|entry| !allowed.contains(&entry))
+    })
+}
+
+/// Whether a rule that was found (`VERBS of RESOURCES`) names a verb, on something whose name holds a word.
+pub(crate) fn rules(evidence: &Evidence, verb: &str, on: &str) -> bool {
+    let named = |list: &str, is: &dyn Fn(&str) -> bool| list.split(", ").any(|entry| entry == "*" || is(entry));
+    text(evidence)
+        .split_once(" of ")
+        .is_some_and(|(verbs, of)| named(verbs, &|entry| entry == verb) && named(of, &|entry| entry.contains(on)))
 }
 
 /// The controls of this catalogue that are checks of the Pod Security Standards, by level.

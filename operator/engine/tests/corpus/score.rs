@@ -74,7 +74,7 @@ impl Scores {
     }
 
     /// The share of labels that are agreed with.
-    fn of_labels(&self) -> f64 {
+    pub(crate) fn of_labels(&self) -> f64 {
         let (agreed, all) = self.by_topic.values().fold((0, 0), |(agreed, all), score| {
             (
                 agreed + score.agreed_fail + score.agreed_pass,

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unreachable_pub)] // every test binary takes a part of it
 
+pub mod plans;
 pub mod repair;
 
 use std::collections::BTreeSet;
@@ -52,10 +53,35 @@ pub fn readable_snapshot(objects: &[Value], minor: u32) -> (Arc<Snapshot>, bool)
     (world.drain().0, refused)
 }
 
+/// A cluster that has these objects and no others, as a watch of every kind finds it; whether some cannot be decoded.
+pub fn whole_cluster(objects: &[Value], minor: u32) -> (Arc<Snapshot>, bool) {
+    let mut world = World::new(minor);
+    let decoded: Vec<_> = objects.iter().map(decode).collect();
+    let refused = decoded.iter().any(Result::is_err);
+    let readable: Vec<Object> = decoded.into_iter().flatten().flatten().collect();
+    for kind in Kind::ALL {
+        let of_kind = readable.iter().filter(|object| object.reference().kind == kind);
+        world.apply(Delta::Replace {
+            kind,
+            namespace: None,
+            objects: of_kind.cloned().collect(),
+        });
+    }
+    (world.drain().0, refused)
+}
+
 fn put(world: &mut World, object: &Value) -> Result<(), String> {
+    if let Some(object) = decode(object)? {
+        world.apply(Delta::Apply(object));
+    }
+    Ok(())
+}
+
+/// An object of a manifest; `None` for a kind that the engine does not know.
+fn decode(object: &Value) -> Result<Option<Object>, String> {
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let Some(kind) = Kind::from_manifest(text("/apiVersion"), text("/kind")) else {
-        return Ok(());
+        return Ok(None);
     };
     let mut object = object.clone();
     if object.get("metadata").is_some_and(|metadata| !metadata.is_object()) {
@@ -64,9 +90,9 @@ fn put(world: &mut World, object: &Value) -> Result<(), String> {
     if kind.namespaced() && text("/metadata/namespace").is_empty() {
         object["metadata"]["namespace"] = "default".into();
     }
-    let object = Object::decode(kind, object).map_err(|error| error.to_string())?;
-    world.apply(Delta::Apply(object));
-    Ok(())
+    Object::decode(kind, object)
+        .map(Some)
+        .map_err(|error| error.to_string())
 }
 
 /// Every object of a snapshot that is judged, by one control.
