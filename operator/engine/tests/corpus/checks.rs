@@ -16,6 +16,7 @@ const INGRESS_HOST: Ask = Of(&[part("NET-012", |e| e.pointer.ends_with("/host"))
 const UNSELECTED: Ask = Of(&[part("NET-004", |e| e.pointer.ends_with("/metadata/labels"))]);
 const HIGH_IDS: Ask = Another("whether ids are above 10000, which says nothing about rights");
 const WRITTEN: Ask = Another("whether any security context is written, whatever it says");
+const WINDOWS_STATED: Ask = Another("whether a Windows option is written, whatever it says");
 const ONE_SITE: Ask = Another("the rule of one site");
 
 /// Which source, which check (a `*` at the end stands for any ending), what it asks.
@@ -99,6 +100,16 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
     ),
     // Capabilities and other fields in part.
     (
+        "checkov",
+        "CKV_K8S_25 *",
+        Of(&[whole("POD-010"), part("POD-011", |e| e.pointer.ends_with("/add"))]),
+    ),
+    (
+        "checkov",
+        "CKV_K8S_39 *",
+        Of(&[part("POD-010", |e| lists(e, &["SYS_ADMIN", "CAP_SYS_ADMIN", "ALL"]))]),
+    ),
+    (
         "kyverno-policies",
         "block-ephemeral-containers",
         Of(&[part("POD-019", |e| {
@@ -159,6 +170,16 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
         Of(&[part("NET-007", |e| text(e) == "LoadBalancer")]),
     ),
     // Roles.
+    (
+        "kubescape",
+        "workload-with-*",
+        Of(&[part("SA-003", |e| e.pointer.ends_with("/serviceAccountName"))]),
+    ),
+    (
+        "kubescape",
+        "system-authenticated-allowed-to-take-over-cluster",
+        Of(&[whole("RBAC-004")]),
+    ),
     (
         "datree",
         "CONTAINERS_INCORRECT_RESOURCES_VERBS_VALUE",
@@ -287,6 +308,11 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
     // Fields that are written or not.
     ("checkov", "CKV_K8S_29 *", WRITTEN),
     ("checkov", "CKV_K8S_30 *", WRITTEN),
+    ("kubescape", "set-seLinuxOptions", WRITTEN),
+    ("kubescape", "set-fsgroup-value", WRITTEN),
+    ("kubescape", "set-fsgroupchangepolicy-value", WRITTEN),
+    ("kubescape", "set-gmsacredentialspecname-value", WINDOWS_STATED),
+    ("kubescape", "set-runasusername-value", WINDOWS_STATED),
     ("datree", "CIS_MISSING_KEY_SECURITYCONTEXT", WRITTEN),
     ("kubescape", "linux-hardening", HARDENED),
     ("polaris", "linuxHardening", HARDENED),

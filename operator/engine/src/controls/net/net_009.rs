@@ -23,7 +23,7 @@ pub const CONTROL: Control = Control {
     docs: Docs {
         why: "Dashboards and job runners execute code or show secrets for whoever reaches them. Exposed without a login they are found by scanners within hours.",
         reads: "Images and names of workloads; type, names and selectors of Services; backends of Ingresses.",
-        allowed: "No Tiller and no Kubernetes Dashboard at all. Jenkins, Jupyter, Argo, Kubeflow, Prometheus and the like only inside the cluster: a Service that neither has a port of the node, a load balancer nor an Ingress.",
+        allowed: "No Tiller, not even its Service, and no Kubernetes Dashboard at all. Jenkins, Jupyter, Argo, Kubeflow, Prometheus and the like only inside the cluster: a Service that neither has a port of the node, a load balancer nor an Ingress.",
         repair: "None: whether the interface asks for a login cannot be seen from outside it.",
         breaks: "People who use the interface by that address.",
         sources: &[
@@ -48,12 +48,14 @@ pub const CONTROL: Control = Control {
     ..Control::WORKLOAD
 };
 
+const TILLER: (&str, &str) = (
+    "tiller",
+    "no Tiller: Helm 3 needs none, and whoever reaches its port is cluster-admin",
+);
+
 /// Programs that give whoever reaches them the cluster, and that nobody should run any more.
 const RETIRED: [(&str, &str); 2] = [
-    (
-        "tiller",
-        "no Tiller: Helm 3 needs none, and whoever reaches its port is cluster-admin",
-    ),
+    TILLER,
     (
         "kubernetes-dashboard",
         "no Kubernetes Dashboard: it acts with its own rights for whoever reaches it, and is archived",
@@ -93,9 +95,11 @@ fn check(at: &ObjectScope<'_>, judgement: &mut Judgement) {
     }
     let Some(service) = at.service() else { return };
     let exposed = service.spec.is_exposed() || is_behind_ingress(at);
-    let names = service.metadata.labels.values().chain(service.spec.selector.values());
-    let found = names.map(String::as_str).chain([&*at.target.name]).find_map(sensitive);
-    if let Some(name) = found.filter(|_| exposed) {
+    let labels = service.metadata.labels.values().chain(service.spec.selector.values());
+    let names = || labels.clone().map(String::as_str).chain([&*at.target.name]);
+    if let Some(name) = names().find(|name| has(name, TILLER.0)) {
+        judgement.fail_at("/spec", Some(json!(name)), TILLER.1);
+    } else if let Some(name) = names().find_map(sensitive).filter(|_| exposed) {
         let expected = "inside the cluster only, or behind a login of its own";
         judgement.fail_at(
             "/spec",
