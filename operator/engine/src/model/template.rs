@@ -76,6 +76,10 @@ impl PodTemplate {
         if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
             labels.remove("pod-template-hash");
         }
+        if keep_text && is_deeper_than(&template, DEEPEST) {
+            let why = format!("the pod template is nested deeper than {DEEPEST} levels");
+            return Err(serde::de::Error::custom(why));
+        }
         let text = template.to_string();
         let hash = TemplateHash::of(&template);
         let exposed = exposed_in(&template).into();
@@ -93,6 +97,18 @@ impl PodTemplate {
     /// The template as JSON; `null` where the text was not kept.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+}
+
+/// Deepest template that is read: what is kept as text must be read again, and no reader of JSON follows without end. Pod specs have 15 levels.
+const DEEPEST: usize = 100;
+
+fn is_deeper_than(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Object(_) | Value::Array(_) if levels == 0 => true,
+        Value::Object(fields) => fields.values().any(|field| is_deeper_than(field, levels - 1)),
+        Value::Array(items) => items.iter().any(|item| is_deeper_than(item, levels - 1)),
+        _ => false,
     }
 }
 

@@ -149,6 +149,22 @@ fn many_containers_long_labels_and_huge_annotations_are_judged_like_any() {
     assert_eq!((finding.verdict, finding.evidence.len()), (Verdict::Fail, 500));
 }
 
+/// Found by the fuzz test: such a template was judged, and its text could not be read back for the plan.
+#[test]
+fn a_template_that_is_nested_without_end_is_refused_by_name() {
+    let nested = |depth| (0..depth).fold(json!("x"), |inside, _| json!([inside]));
+    let object = |depth| json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"template": {"metadata": {"a": nested(depth)}}}});
+    let refused = Object::decode(Kind::Deployment, object(200)).unwrap_err().to_string();
+    assert!(
+        refused.contains("shop/web") && refused.contains("100 levels"),
+        "{refused}"
+    );
+    let Ok(Object::Workload(read)) = Object::decode(Kind::Deployment, object(90)) else {
+        panic!("90 levels can be read");
+    };
+    assert!(read.template.json().is_object());
+}
+
 #[test]
 fn a_workload_without_anything_is_judged_by_every_control() {
     let mut case = Case::of(EVERYTHING);
