@@ -11,29 +11,13 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 use serde_json::{Value, json};
 
+use crate::numbers::{Numbers, from_environment};
+
 /// Pods that are generated. A seed of one's own looks further: `IRONSIDE_POD_SEED`.
 const PODS: u64 = 600;
 
 /// Requests under way at one time.
 const AT_ONCE: usize = 8;
-
-/// Numbers that look random and are the same in every run (splitmix64).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn pick<'a>(&mut self, choices: &'a [Value]) -> &'a Value {
-        let index = self.next() % choices.len() as u64;
-        &choices[usize::try_from(index).unwrap_or_default()]
-    }
-}
 
 /// One field that a standard looks at, with values on both sides of its line. `null` takes the field away.
 struct Field {
@@ -192,8 +176,10 @@ fn pod(number: u64, seed: u64, fields: &[Field]) -> Value {
         },
     });
     for _ in 0..numbers.next() % 5 {
-        let field = &fields[usize::try_from(numbers.next() % fields.len() as u64).unwrap_or_default()];
-        let value = numbers.pick(field.values.as_array().map_or(&[], Vec::as_slice)).clone();
+        let field = numbers.pick(fields);
+        let value = numbers
+            .pick(field.values.as_array().map_or(&[][..], Vec::as_slice))
+            .clone();
         let prefix = match (field.of_container, numbers.next() % 3) {
             (false, _) => String::new(),
             (true, 0) if !init.is_empty() => "/spec/initContainers/0".to_owned(),
@@ -274,7 +260,7 @@ async fn judged(test: &Scenario<'_>, profile: &str, pods: &[Value]) -> Result<BT
 #[tokio::test]
 async fn generated_pods_are_admitted_exactly_where_the_profile_passes() -> Result<()> {
     scenario(async |test| {
-        let seed = std::env::var("IRONSIDE_POD_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+        let seed = from_environment("IRONSIDE_POD_SEED", 1);
         let fields = fields();
         let pods: Vec<Value> = (0..PODS).map(|number| pod(number, seed, &fields)).collect();
         let namespaces: Api<Namespace> = Api::all(test.client.clone());

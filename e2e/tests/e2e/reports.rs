@@ -39,27 +39,54 @@ fn policy(controls: &[&str]) -> Value {
     })
 }
 
-/// Control and object of everything that fails.
-type Failures = BTreeSet<(String, String)>;
+/// Everything that is said of a namespace's failures, a text each, and the counts of all verdicts.
+#[derive(Debug, Default, PartialEq)]
+struct Said {
+    failures: BTreeSet<String>,
+    /// Pass, fail, unknown, excepted.
+    counts: [u64; 4],
+}
+
+impl Said {
+    /// What only one of the two says.
+    fn differences(&self, other: &Self) -> Vec<String> {
+        let only = self.failures.symmetric_difference(&other.failures);
+        let mut differences: Vec<String> = only.cloned().collect();
+        if self.counts != other.counts {
+            differences.push(format!("{:?} against {:?} verdicts", self.counts, other.counts));
+        }
+        differences
+    }
+}
 
 /// What the operator reports of a namespace.
-fn reported(report: &DynamicObject) -> Failures {
+fn reported(report: &DynamicObject) -> Said {
     let results = report.data["results"].as_array().into_iter().flatten();
-    let string = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    results
-        .map(|result| {
-            let object = &result["resources"][0];
-            (
-                string(&result["policy"]),
-                format!("{} {}", string(&object["kind"]), string(&object["name"])),
-            )
-        })
-        .collect()
+    let count = |name: &str| report.data["summary"][name].as_u64().unwrap_or_default();
+    Said {
+        failures: results
+            .map(|result| {
+                let object = &result["resources"][0];
+                json!([
+                    result["policy"],
+                    result["severity"],
+                    result["category"],
+                    result["message"],
+                    object["apiVersion"],
+                    object["kind"],
+                    object["namespace"],
+                    object["name"],
+                ])
+                .to_string()
+            })
+            .collect(),
+        counts: ["pass", "fail", "error", "skip"].map(count),
+    }
 }
 
 /// What the command line says of the same objects, exported.
-async fn scanned(test: &Scenario<'_>) -> Result<Failures> {
-    let kinds = "deploy,sts,ds,cj,jobs,rs,po,svc,netpol,sa,cm,ing,hpol";
+async fn scanned(test: &Scenario<'_>) -> Result<Said> {
+    let kinds = "deploy,sts,ds,cj,jobs,rs,po,svc,netpol,sa,cm,ing,pdb,limits,quota,roles,rolebindings,hpol";
     let kubectl = test.cluster.kubectl()?;
     let namespaced = kubectl
         .run(&["get", kinds, "-n", &test.namespace, "-o", "yaml"])
@@ -74,18 +101,44 @@ async fn scanned(test: &Scenario<'_>) -> Result<Failures> {
         .await?;
     let scan: Value =
         serde_json::from_slice(&output.stdout).with_context(|| String::from_utf8_lossy(&output.stderr).into_owned())?;
-    let string = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let results = scan["results"].as_array().context("results")?.iter();
-    Ok(results
-        .filter(|result| result["result"] == "Fail" && result.get("excepted").is_none())
-        .map(|result| {
-            let object = &result["object"];
-            (
-                string(&result["control"]),
-                format!("{} {}", string(&object["kind"]), string(&object["name"])),
-            )
-        })
-        .collect())
+    let results = scan["results"].as_array().context("results")?;
+    let is_excepted = |result: &Value| result.get("excepted").is_some();
+    let fails = |result: &&Value| result["result"] == "Fail" && !is_excepted(result);
+    let count = |wanted: &dyn Fn(&Value) -> bool| results.iter().filter(|result| wanted(result)).count() as u64;
+    Ok(Said {
+        failures: results.iter().filter(fails).map(as_reported).collect(),
+        counts: [
+            count(&|result| result["result"] == "Pass"),
+            count(&|result| fails(&result)),
+            count(&|result| result["result"] == "Unknown"),
+            count(&is_excepted),
+        ],
+    })
+}
+
+/// A result of the command line in the words of a report.
+fn as_reported(result: &Value) -> String {
+    let evidence = result["evidence"].as_array().into_iter().flatten();
+    let containers: Vec<&str> = evidence.filter_map(|evidence| evidence["container"].as_str()).collect();
+    let title = result["title"].as_str().unwrap_or_default();
+    let message = if containers.is_empty() {
+        title.to_owned()
+    } else {
+        format!("{title}: {}", containers.join(", "))
+    };
+    let object = &result["object"];
+    let namespace = object["namespace"].as_str().filter(|namespace| !namespace.is_empty());
+    json!([
+        result["control"],
+        result["severity"].as_str().unwrap_or_default().to_lowercase(),
+        result["component"],
+        message,
+        object["apiVersion"],
+        object["kind"],
+        namespace,
+        object["name"],
+    ])
+    .to_string()
 }
 
 #[tokio::test]
@@ -115,9 +168,9 @@ async fn promise_15_operator_and_command_line_give_the_same_verdicts() -> Result
         wait::until("the report and the scan of the export agree", async || {
             let operator = reported(&reports.get("ironside").await?);
             let command_line = scanned(test).await?;
-            let only_one: Vec<_> = operator.symmetric_difference(&command_line).collect();
-            ensure!(only_one.is_empty(), "only one of the two says: {only_one:?}");
-            ensure!(operator.len() > 30, "hardly anything was judged: {operator:?}");
+            let differences = operator.differences(&command_line);
+            ensure!(differences.is_empty(), "only one of the two says: {differences:#?}");
+            ensure!(operator.failures.len() > 30, "hardly anything was judged: {operator:?}");
             Ok(())
         })
         .await
