@@ -11,6 +11,9 @@ const NON_ROOT_FLAG: Ask = Of(&[part("POD-007", |e| e.pointer.ends_with("/runAsN
 const NON_ROOT_USER: Ask = Of(&[part("POD-007", |e| e.pointer.ends_with("/runAsUser"))]);
 const CAPABILITIES_STRICT: Ask = Of(&[whole("POD-011")]);
 const SECCOMP_STATED: Ask = Of(&[part("POD-013", |e| e.observed.is_some())]);
+const NET_RAW_KEPT: Ask = Of(&[part("POD-011", |e| {
+    e.pointer.ends_with("/drop") && !lists(e, &["NET_RAW", "CAP_NET_RAW", "ALL", "all", "net_raw"])
+})]);
 const HARDENED: Ask = Together(&[whole("POD-013"), whole("POD-011")]);
 const INGRESS_HOST: Ask = Of(&[part("NET-012", |e| e.pointer.ends_with("/host"))]);
 const UNSELECTED: Ask = Of(&[part("NET-004", |e| e.pointer.ends_with("/metadata/labels"))]);
@@ -265,7 +268,6 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
     ("kyverno-policies", "require-qos-*", ONE_SITE),
     ("kyverno-policies", "forbid-cpu-limits", ONE_SITE),
     ("datree", "EKS_INVALID_CPU_LIMIT", ONE_SITE),
-    // Secrets.
     (
         "kubescape",
         "rule-credentials-in-env-var",
@@ -309,8 +311,7 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
     ("checkov", "CKV_K8S_29 *", WRITTEN),
     ("checkov", "CKV_K8S_30 *", WRITTEN),
     ("kubescape", "set-seLinuxOptions", WRITTEN),
-    ("kubescape", "set-fsgroup-value", WRITTEN),
-    ("kubescape", "set-fsgroupchangepolicy-value", WRITTEN),
+    ("kubescape", "set-fsgroup*", WRITTEN),
     ("kubescape", "set-gmsacredentialspecname-value", WINDOWS_STATED),
     ("kubescape", "set-runasusername-value", WINDOWS_STATED),
     ("datree", "CIS_MISSING_KEY_SECURITYCONTEXT", WRITTEN),
@@ -339,7 +340,6 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
     ),
     ("kubescape", "pod-security-admission-applied-*", Of(&[whole("NS-004")])),
     ("trivy-checks", "KSV-0037*", Of(&[whole("NS-003")])),
-    // Ingresses.
     (
         "checkov",
         "CKV_K8S_152 *",
@@ -407,34 +407,10 @@ pub(crate) const CHECKS: &[(&str, &str, Ask)] = &[
         "networkpolicy-is-valid",
         Of(&[part("NET-004", |e| e.observed.is_none())]),
     ),
-    (
-        "checkov",
-        "CKV_K8S_28 *",
-        Of(&[part("POD-011", |e| {
-            e.pointer.ends_with("/drop") && !lists(e, &["NET_RAW", "CAP_NET_RAW", "ALL", "all", "net_raw"])
-        })]),
-    ),
-    (
-        "datree",
-        "CIS_MISSING_VALUE_DROP_NET_RAW",
-        Of(&[part("POD-011", |e| {
-            e.pointer.ends_with("/drop") && !lists(e, &["NET_RAW", "CAP_NET_RAW", "ALL", "all", "net_raw"])
-        })]),
-    ),
-    (
-        "kyverno-policies",
-        "require-drop-cap-net-raw",
-        Of(&[part("POD-011", |e| {
-            e.pointer.ends_with("/drop") && !lists(e, &["NET_RAW", "CAP_NET_RAW", "ALL", "all", "net_raw"])
-        })]),
-    ),
-    (
-        "kubescape",
-        "drop-capability-netraw",
-        Of(&[part("POD-011", |e| {
-            e.pointer.ends_with("/drop") && !lists(e, &["NET_RAW", "CAP_NET_RAW", "ALL", "all", "net_raw"])
-        })]),
-    ),
+    ("checkov", "CKV_K8S_28 *", NET_RAW_KEPT),
+    ("datree", "CIS_MISSING_VALUE_DROP_NET_RAW", NET_RAW_KEPT),
+    ("kyverno-policies", "require-drop-cap-net-raw", NET_RAW_KEPT),
+    ("kubescape", "drop-capability-netraw", NET_RAW_KEPT),
     (
         "kyverno-policies",
         "restrict-adding-capabilities",
