@@ -44,6 +44,8 @@ pub struct Scanned {
 /// The result of a scan.
 #[derive(Debug)]
 pub struct Judged {
+    /// When it was judged.
+    pub at: jiff::Timestamp,
     /// Evaluations of the objects that were given, in order of their source.
     pub evaluations: Vec<(Source, Evaluation)>,
     /// What could not be read.
@@ -106,6 +108,7 @@ impl Scanned {
         evaluations.sort_by(|(a, x), (b, y)| (a, &x.target).cmp(&(b, &y.target)));
         let score = Scoreboard::of(evaluations.iter().map(|(_, evaluation)| evaluation)).total();
         Judged {
+            at: now,
             score,
             known: 0,
             evaluations,

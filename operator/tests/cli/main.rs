@@ -4,6 +4,7 @@
 
 mod can;
 mod diff;
+mod oscal;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -8,9 +8,12 @@ mod html;
 mod identity;
 mod json;
 mod junit;
+mod oscal;
 mod sarif;
 mod table;
+mod uuid;
 
+use std::fmt::Write as _;
 use std::io::Write;
 
 use clap::ValueEnum;
@@ -47,6 +50,8 @@ pub(super) enum Form {
     Github,
     /// One page that needs no network, with filters.
     Html,
+    /// NIST OSCAL assessment results 1.2, for audits.
+    Oscal,
 }
 
 /// Writes a scan. `everything` adds to the table what passes and what does not apply.
@@ -58,6 +63,7 @@ pub(super) fn write(judged: &Judged, form: Form, everything: bool, out: &mut dyn
         Form::Junit => junit::write(judged, out),
         Form::Github => Ok(github::write(judged, out)?),
         Form::Html => html::write(judged, out),
+        Form::Oscal => oscal::write(judged, out),
     }
 }
 
@@ -155,4 +161,18 @@ pub(super) fn dotted(pointer: &str) -> String {
         .replace('/', ".")
         .replace("~1", "/")
         .replace("~0", "~")
+}
+
+/// A path as a URI reference (RFC 3986): relative paths stay relative to where the scan was started.
+fn uri(path: &str) -> String {
+    let path = path.trim_start_matches("./");
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            let _ = write!(uri, "%{byte:02X}"); // into memory
+        }
+    }
+    uri
 }

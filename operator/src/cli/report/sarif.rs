@@ -10,7 +10,7 @@ use ironside_engine::controls::{Control, ControlId, Severity};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Wrong, failures};
+use super::{Wrong, failures, uri};
 use crate::cli::judge::Judged;
 
 pub(super) fn write(judged: &Judged, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -113,20 +113,6 @@ const fn security_severity(severity: Severity) -> &'static str {
         Severity::Medium => "5.5",
         Severity::Low => "3.0",
     }
-}
-
-/// A path as a URI reference (RFC 3986): relative paths stay relative to where the scan was started.
-fn uri(path: &str) -> String {
-    let path = path.trim_start_matches("./");
-    let mut uri = String::with_capacity(path.len());
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
-            uri.push(char::from(byte));
-        } else {
-            let _ = write!(uri, "%{byte:02X}"); // into memory
-        }
-    }
-    uri
 }
 
 fn fingerprint(identity: &str) -> String {
