@@ -209,7 +209,7 @@ impl Scanned {
         if api_version.starts_with("hardening.ironside.dev/") {
             return self.add_own(&kind, &source, object);
         }
-        let Some(kind) = Kind::from_manifest(&api_version, &kind) else {
+        let Some(kind) = Kind::from_manifest(&api_version, &kind).filter(|_| is_known_version(&api_version)) else {
             self.skipped += 1;
             return;
         };
@@ -277,6 +277,17 @@ impl Scanned {
             }
         }
     }
+}
+
+/// Whether the version of an object is one whose fields are known: every kind here is served as `v1`, and its betas had the same fields. `autoscaling/v2` has
+/// what is read of `v1`.
+fn is_known_version(api_version: &str) -> bool {
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let version = match group {
+        "autoscaling" => version.replacen("v2", "v1", 1),
+        _ => version.to_owned(),
+    };
+    version == "v1" || version.starts_with("v1alpha") || version.starts_with("v1beta")
 }
 
 /// A policy that asks for a whole profile, everywhere: whoever scans a manifest of kube-system wants to know.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::document;
 use crate::yaml::{self, Part};
 
 /// Largest file that is read, in bytes. The API server takes no object above 3 MiB; a file this big is not a manifest.
@@ -115,12 +116,6 @@ impl Manifests {
             return self.read_folder(path);
         }
         self.files += 1;
-        if metadata.len() > LARGEST_FILE {
-            return self.problem(
-                &at,
-                format!("{} MiB is too large for a manifest", metadata.len() / 1024 / 1024),
-            );
-        }
         match File::open(path) {
             Ok(mut file) => self.read_from(&at, &mut file),
             Err(error) => self.problem(&at, describe(&error)),
@@ -132,7 +127,13 @@ impl Manifests {
             Ok(entries) => entries,
             Err(error) => return self.problem(&folder.display().to_string(), describe(&error)),
         };
-        let mut paths: Vec<PathBuf> = entries.filter_map(Result::ok).map(|entry| entry.path()).collect();
+        let mut paths = Vec::new();
+        for entry in entries {
+            match entry {
+                Ok(entry) => paths.push(entry.path()),
+                Err(error) => self.problem(&folder.display().to_string(), describe(&error)),
+            }
+        }
         paths.sort();
         for path in paths {
             let hidden = path
@@ -143,16 +144,28 @@ impl Manifests {
                 .is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)));
             // A link to a folder could lead in circles; a link to a file is read.
             let is_link = path.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink());
-            if !hidden && ((path.is_dir() && !is_link) || (wanted && path.is_file())) {
-                self.read_path(&path);
+            match std::fs::metadata(&path) {
+                _ if hidden => {}
+                Ok(metadata) if metadata.is_dir() && !is_link => self.read_folder(&path),
+                Ok(metadata) if metadata.is_file() && wanted => self.read_path(&path),
+                // A link that leads nowhere: somebody believes that there is a manifest.
+                Err(error) if wanted => self.problem(&path.display().to_string(), describe(&error)),
+                _ => {}
             }
         }
     }
 
     fn read_from(&mut self, file: &str, from: &mut dyn Read) {
         let mut bytes = Vec::new();
-        if let Err(error) = from.take(LARGEST_FILE).read_to_end(&mut bytes) {
+        if let Err(error) = from.take(LARGEST_FILE + 1).read_to_end(&mut bytes) {
             return self.problem(file, describe(&error));
+        }
+        if bytes.len() as u64 > LARGEST_FILE {
+            let limit = LARGEST_FILE / 1024 / 1024;
+            return self.problem(file, format!("more than {limit} MiB: give it in parts"));
+        }
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return self.problem(file, "UTF-16: save it as UTF-8".to_owned());
         }
         if bytes.contains(&0) {
             return self.problem(file, "binary data, not a manifest".to_owned());
@@ -187,20 +200,14 @@ impl Manifests {
                 line: line + leading_blank_lines(part),
                 within: String::new(),
             };
-            match serde_saphyr::from_str::<Value>(part) {
+            match document::read(part) {
                 Ok(object) => self.take(source, object),
-                Err(error) => {
-                    let at = error.location().map_or_else(
+                Err(complaint) => {
+                    let at = complaint.at.map_or_else(
                         || source.to_string(),
-                        |l| {
-                            format!(
-                                "{file}:{}:{}",
-                                line + usize::try_from(l.line()).unwrap_or(1).saturating_sub(1),
-                                l.column()
-                            )
-                        },
+                        |(below, column)| format!("{file}:{}:{column}", line + below.saturating_sub(1)),
                     );
-                    self.problem(&at, broken(part, &error.without_snippet().to_string()));
+                    self.problem(&at, complaint.message);
                 }
             }
         }
@@ -240,15 +247,6 @@ fn leading_blank_lines(part: &str) -> usize {
     part.lines()
         .take_while(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
         .count()
-}
-
-fn broken(part: &str, error: &str) -> String {
-    let first_line = error.lines().next().unwrap_or(error);
-    if part.contains("{{") {
-        format!("a template, not a manifest: render it first (helm template, kustomize build) ({first_line})")
-    } else {
-        first_line.to_owned()
-    }
 }
 
 fn describe(error: &io::Error) -> String {

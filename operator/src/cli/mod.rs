@@ -5,6 +5,7 @@
 mod can;
 mod decide;
 mod diff;
+mod document;
 mod explain;
 mod fix;
 mod judge;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // a test
 
+mod bad_input;
 mod can;
 mod diff;
 mod oscal;
@@ -113,6 +114,18 @@ fn exit_codes_say_clean_findings_trouble() {
     assert_eq!(ironside(&["scan", "-"], BAD_POD).status.code(), Some(1));
     assert_eq!(ironside(&["scan", "/nonexistent"], "").status.code(), Some(2));
     assert_eq!(ironside(&["scan"], "").status.code(), Some(2));
+}
+
+#[test]
+fn the_first_screen_puts_the_worst_first_and_ends_with_what_to_do() {
+    let shown = out(&ironside(&["scan", "-"], BAD_POD));
+    let failures = shown.lines().filter(|line| line.starts_with("  FAIL"));
+    let rank = |line: &str| ["Critical", "High", "Medium", "Low"].map(|it| line.contains(it));
+    let ranks: Vec<Option<usize>> = failures.map(|line| rank(line).iter().position(|it| *it)).collect();
+    assert!(ranks.len() > 5 && ranks.is_sorted(), "{shown}");
+    assert!(shown.contains("ironside explain POD-001"), "{shown}");
+    assert!(shown.contains("ironside fix"), "{shown}");
+    assert!(!out(&ironside(&["scan", "-"], GOOD_POD)).contains("ironside fix"));
 }
 
 #[test]

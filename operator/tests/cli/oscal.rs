@@ -48,7 +48,9 @@ impl Walk {
         match value {
             Value::Array(items) => {
                 assert!(!items.is_empty(), "{name} is empty");
-                items.iter().for_each(|item| self.see(name, item));
+                for item in items {
+                    self.see(name, item);
+                }
             }
             Value::Object(fields) => {
                 if let Some((known, required)) = REQUIRED.iter().find(|(known, _)| *known == name) {
@@ -57,7 +59,9 @@ impl Walk {
                         assert!(fields.contains_key(*field), "{name} without {field}: {value:#}");
                     }
                 }
-                fields.iter().for_each(|(field, value)| self.see(field, value));
+                for (field, value) in fields {
+                    self.see(field, value);
+                }
             }
             Value::String(text) => self.see_text(name, text),
             _ => {}

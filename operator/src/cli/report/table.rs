@@ -1,5 +1,6 @@
 //! The table for people: by workload, what fails and where.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -16,11 +17,13 @@ use crate::cli::style::Style;
 pub(super) fn write(judged: &Judged, everything: bool, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
     let mut locator = Locator::new(judged.stdin.as_deref());
     for (source, evaluation) in &judged.evaluations {
-        let shown: Vec<&Finding> = evaluation
+        let mut shown: Vec<&Finding> = evaluation
             .findings
             .iter()
             .filter(|f| everything || is_shown(f))
             .collect();
+        // What matters most first.
+        shown.sort_by_key(|finding| Reverse((finding.verdict, finding.control.severity)));
         if shown.is_empty() && evaluation.gaps.is_empty() {
             continue;
         }
@@ -121,5 +124,26 @@ fn write_summary(judged: &Judged, style: Style, out: &mut dyn Write) -> std::io:
     if judged.skipped > 0 {
         writeln!(out, "{} objects of other kinds were not looked at", judged.skipped)?;
     }
-    Ok(())
+    write_next(judged, style, out)
+}
+
+/// What somebody can do who never read the documentation.
+fn write_next(judged: &Judged, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    let failures = || judged.findings().filter(|(_, finding)| finding.is_failure());
+    let Some((_, worst)) =
+        failures().max_by_key(|(_, finding)| (finding.control.severity, Reverse(finding.control.id)))
+    else {
+        return Ok(());
+    };
+    let explain = format!("ironside explain {}", worst.control.id);
+    writeln!(out, "Why it matters and what to do: {}", style.bold(&explain))?;
+    let repairable = failures().filter(|(source, finding)| !source.is_cluster() && finding.control.repair.is_some());
+    match repairable.count() {
+        0 => Ok(()),
+        count => writeln!(
+            out,
+            "Up to {count} of these can be repaired in the files: {} with the same paths shows a diff first",
+            style.bold("ironside fix")
+        ),
+    }
 }
