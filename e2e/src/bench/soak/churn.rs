@@ -50,10 +50,10 @@ pub(super) async fn act(world: &World<'_>, chance: &mut Chance) -> Result<&'stat
     }
 }
 
-/// Somebody else was there first: the object is gone, or not yet gone.
+/// Somebody else was there first: the object is gone, or not yet gone. Or the API server was too busy to say; on a loaded machine that is no finding.
 fn is_a_lost_race(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| match cause.downcast_ref::<kube::Error>() {
-        Some(kube::Error::Api(status)) => matches!(status.code, 404 | 409),
+        Some(kube::Error::Api(status)) => matches!(status.code, 404 | 409 | 429 | 504),
         _ => false,
     })
 }
