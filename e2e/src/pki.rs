@@ -27,7 +27,7 @@ const SERVING_NAMES: [&str; 7] = [
 ];
 
 /// Who may sign in with a client certificate: file name, user, group.
-const CLIENTS: [(&str, &str, Option<&str>); 7] = [
+const CLIENTS: [(&str, &str, Option<&str>); 8] = [
     ("admin", "admin", Some("system:masters")),
     ("controller-manager", "system:kube-controller-manager", None),
     ("scheduler", "system:kube-scheduler", None),
@@ -36,6 +36,7 @@ const CLIENTS: [(&str, &str, Option<&str>); 7] = [
     // The real node's programs.
     ("kubelet", "system:node:real-1", Some("system:nodes")),
     ("kube-proxy", "system:kube-proxy", None),
+    ("policies", "ironside-e2e-policies", None),
     (
         "kubelet-client",
         "kube-apiserver-kubelet-client",

@@ -3,10 +3,12 @@
 //
 //	needs serve     do what NEEDS says, then answer on PORT (8080); the exit code is 1 if a need is not met
 //	needs pause     wait for ever: the sandbox of every pod
-//	needs ask URL   ask once and print the answer
+//	needs ask URL [PATIENCE]   ask once and print the answer; it may take 3s
 //
 // NEEDS is a list of: root, write=FOLDER, chown=FOLDER, setuid, netraw, keyctl, iouring, token, tcp=HOST:PORT, config=NAME.
 // READY_AFTER and FAIL_AFTER are durations, MEMORY is in MiB.
+//
+// A server also tries what packets reach: /probe?to=tcp:10.0.0.1:80&to=udp:10.0.0.1:53 answers with a line for each, see probe.go.
 //
 // One static program without dependencies, so that an image is one file.
 package main
@@ -41,7 +43,14 @@ func main() {
 	case "serve":
 		serve()
 	case "ask":
-		ask(os.Args[2])
+		patience := 3 * time.Second
+		if len(os.Args) > 3 {
+			var err error
+			if patience, err = time.ParseDuration(os.Args[3]); err != nil {
+				fail("patience", err)
+			}
+		}
+		ask(os.Args[2], patience)
 	default:
 		fail("what is "+os.Args[1]+"?", nil)
 	}
@@ -53,8 +62,8 @@ func pause() {
 	<-ended
 }
 
-func ask(url string) {
-	client := http.Client{Timeout: 3 * time.Second}
+func ask(url string, patience time.Duration) {
+	client := http.Client{Timeout: patience}
 	answer, err := client.Get(url)
 	if err != nil {
 		fail("ask", err)
@@ -115,6 +124,8 @@ func serve() {
 	if port == "" {
 		port = "8080"
 	}
+	mux.HandleFunc("/probe", probe)
+	go echo(":" + port)
 	listener, err := net.Listen("tcp", ":"+port)
 	if err != nil {
 		fail("listen", err)

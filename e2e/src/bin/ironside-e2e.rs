@@ -13,6 +13,7 @@ use ironside_e2e::cluster::{Cluster, Options};
 use ironside_e2e::controlplane::supervisor;
 use ironside_e2e::demo;
 use ironside_e2e::node::obstacle::obstacle;
+use ironside_e2e::node::policies;
 use ironside_e2e::node::programs::Programs;
 use ironside_e2e::node::relay;
 use ironside_e2e::tether;
@@ -104,6 +105,22 @@ enum Verb {
         #[arg(long)]
         dial: PathBuf,
     },
+    /// Enforce NetworkPolicies in the network that it runs in. For the real node.
+    #[command(hide = true)]
+    NodePolicies {
+        /// How the API server is reached.
+        #[arg(long)]
+        kubeconfig: PathBuf,
+        /// Addresses of the node's pods.
+        #[arg(long)]
+        pods: String,
+        /// The node's own address among them.
+        #[arg(long)]
+        gateway: std::net::Ipv4Addr,
+        /// Where to write what is in force.
+        #[arg(long)]
+        enforced: PathBuf,
+    },
     /// Run a program that ends with standard input. For the test library.
     #[command(hide = true)]
     Tether {
@@ -142,6 +159,20 @@ async fn run() -> Result<()> {
             print("the programs of the real node are there")
         }
         Verb::NodeRelay { port, api, dial } => relay::inside(port, &api, &dial).await,
+        Verb::NodePolicies {
+            kubeconfig,
+            pods,
+            gateway,
+            enforced,
+        } => {
+            policies::serve(
+                ironside_e2e::controlplane::client(&kubeconfig).await?,
+                &pods,
+                gateway,
+                &enforced,
+            )
+            .await
+        }
         Verb::Up {
             nodes,
             emulated_version,

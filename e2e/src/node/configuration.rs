@@ -8,11 +8,9 @@ use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::programs::Programs;
-use super::{ADDRESS, API_PORT, NAME, Surroundings, dial_socket, images, text};
+use super::{ADDRESS, API_PORT, GATEWAY, NAME, PODS, Surroundings, dial_socket, images, text};
 
 const KUBELET: &str = include_str!("kubelet.sh");
-/// Addresses of pods on this node; simulated pods have 10.64.0.0/14.
-const PODS: &str = "10.244.1.0/24";
 
 /// Everything that was written for one node.
 pub(super) struct Configuration {
@@ -21,7 +19,9 @@ pub(super) struct Configuration {
     pub(super) api_socket: PathBuf,
     /// Where containerd listens.
     pub(super) runtime_socket: PathBuf,
-    kubeconfigs: (PathBuf, PathBuf),
+    /// Where the enforcer writes what is in force.
+    pub(super) enforced: PathBuf,
+    kubeconfigs: (PathBuf, PathBuf, PathBuf),
 }
 
 impl Configuration {
@@ -32,9 +32,11 @@ impl Configuration {
         let written = Self {
             api_socket: folder.join("api.sock"),
             runtime_socket: folder.join("containerd.sock"),
+            enforced: folder.join("enforced.json"),
             kubeconfigs: (
                 around.pki.kubeconfig("kubelet", &server)?,
                 around.pki.kubeconfig("kube-proxy", &server)?,
+                around.pki.kubeconfig("policies", &server)?,
             ),
             folder,
         };
@@ -82,6 +84,16 @@ impl Configuration {
         vec![
             format!("--config={}", self.path("kube-proxy.yaml")),
             format!("--hostname-override={NAME}"),
+        ]
+    }
+
+    pub(super) fn policies(&self) -> Vec<String> {
+        vec![
+            "node-policies".to_owned(),
+            format!("--kubeconfig={}", text(&self.kubeconfigs.2)),
+            format!("--pods={PODS}"),
+            format!("--gateway={GATEWAY}"),
+            format!("--enforced={}", text(&self.enforced)),
         ]
     }
 

@@ -13,6 +13,7 @@ pub mod ironside;
 mod namespaces;
 pub mod obstacle;
 mod oci;
+pub mod policies;
 pub mod programs;
 pub mod relay;
 pub mod traces;
@@ -30,6 +31,7 @@ use tokio::task::JoinHandle;
 
 use self::configuration::Configuration;
 use self::namespaces::Namespaces;
+use self::policies::Enforced;
 use self::programs::Programs;
 use crate::binaries::workspace_program;
 use crate::controlplane::process::Process;
@@ -44,8 +46,12 @@ pub const ADDRESS: &str = "10.200.0.1";
 const API_PORT: u16 = 6443;
 /// A busy machine needs several times the usual ten seconds.
 const LIMIT: Duration = Duration::from_mins(3);
-/// The manifest of cluster DNS.
-const DNS: &str = include_str!("coredns.yaml");
+/// Addresses of pods on this node; simulated pods have 10.64.0.0/14.
+const PODS: &str = "10.244.1.0/24";
+/// The node's own address among them: its end of their bridge.
+const GATEWAY: &str = "10.244.1.1";
+/// The manifests of cluster DNS and of the enforcer's account.
+const MANIFESTS: &str = concat!(include_str!("coredns.yaml"), "---\n", include_str!("policies.yaml"));
 
 /// A program of the node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,6 +65,8 @@ pub enum Daemon {
     Kubelet,
     /// kube-proxy.
     KubeProxy,
+    /// What enforces NetworkPolicies.
+    Policies,
 }
 
 impl Daemon {
@@ -68,6 +76,7 @@ impl Daemon {
             Self::Containerd => "containerd",
             Self::Kubelet => "kubelet",
             Self::KubeProxy => "kube-proxy",
+            Self::Policies => "policies",
         }
     }
 }
@@ -81,6 +90,8 @@ pub struct Description {
     pub cgroup: String,
     /// Socket of the container runtime.
     pub runtime: PathBuf,
+    /// Where it stands which policies are in force ([`policies::Enforced`]).
+    pub enforced: PathBuf,
     /// What the start consisted of, in seconds.
     pub steps: Vec<(String, f64)>,
 }
@@ -140,6 +151,7 @@ impl Node {
                 dial: dial_socket(&around.folder),
                 cgroup: around.cgroup.clone(),
                 runtime: configuration.runtime_socket.clone(),
+                enforced: configuration.enforced.clone(),
                 steps: Vec::new(),
             },
             namespaces,
@@ -182,7 +194,15 @@ impl Node {
             configuration.kube_proxy(),
             log(Daemon::KubeProxy),
         )?;
-        apply(&around.kubectl, DNS).await.context("apply cluster DNS")?;
+        apply(&around.kubectl, MANIFESTS)
+            .await
+            .context("apply the node's manifests")?;
+        node.launch(
+            Daemon::Policies,
+            &workspace_program("ironside-e2e")?,
+            configuration.policies(),
+            log(Daemon::Policies),
+        )?;
         node.until(Daemon::Kubelet, "the real node is Ready", async || ready(client).await)
             .await?;
         clock.step("node Ready");
@@ -191,6 +211,11 @@ impl Node {
         })
         .await?;
         clock.step("cluster DNS");
+        node.until(Daemon::Policies, "NetworkPolicies are enforced", async || {
+            Enforced::read(&configuration.enforced).map(drop)
+        })
+        .await?;
+        clock.step("NetworkPolicies");
         node.description.steps = clock.steps;
         Ok(node)
     }

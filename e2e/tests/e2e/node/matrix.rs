@@ -18,9 +18,8 @@ use ironside_e2e::{Scenario, wait};
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
-use super::{LONG, address, answers, few, rolled_out, running, server, service};
+use super::{LONG, NODE, address, answers, few, rolled_out, running, server, service};
 use crate::repair::{policy, template};
 
 /// What a repair has to come to.
@@ -126,9 +125,6 @@ async fn no_token() -> Result<()> {
     )
     .await
 }
-
-/// One row at a time: two at once starve the one node, and then its probes say so and not the repair.
-static NODE: Mutex<()> = Mutex::const_new(());
 
 async fn row(control: &'static str, cells: &'static [Cell]) -> Result<()> {
     let _turn = NODE.lock().await;

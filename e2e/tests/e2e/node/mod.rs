@@ -3,6 +3,7 @@
 mod cluster;
 mod matrix;
 mod operator;
+mod policies;
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,9 +20,13 @@ use k8s_openapi::api::core::v1::Service;
 use kube::api::PostParams;
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 
 /// Rollouts, crash loops and rollbacks of a whole row of the matrix on a busy machine.
 const LONG: Duration = Duration::from_mins(4);
+
+/// One test at a time that keeps the node busy or its policies strict: two at once starve it, and then its probes say so and not what is tested.
+static NODE: Mutex<()> = Mutex::const_new(());
 
 /// Two replicas of the test image with the given needs, which say when they are ready.
 fn server(name: &str, needs: &str) -> Workload {
