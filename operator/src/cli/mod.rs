@@ -16,6 +16,7 @@ mod manifest;
 mod networks;
 mod pause;
 mod plan;
+mod reach;
 mod report;
 mod scan;
 mod style;
@@ -46,6 +47,8 @@ enum Verb {
     Fix(fix::FixArgs),
     /// Show what would be changed in the cluster, at which risk, and what is held and why.
     Plan(plan::PlanArgs),
+    /// Say who reaches whom on which ports, as the NetworkPolicies of files or a cluster have it.
+    Reach(reach::ReachArgs),
     /// Approve the repair of a workload.
     Approve(decide::ApproveArgs),
     /// Keep the repair of a workload from happening.
@@ -147,6 +150,7 @@ impl Cli {
             Verb::Diff(args) => args.run(out, err).await,
             Verb::Fix(args) => args.run(out, err),
             Verb::Plan(args) => args.run(out, err).await,
+            Verb::Reach(args) => args.run(out, err).await,
             Verb::Approve(args) => args.run(out).await,
             Verb::Hold(args) => args.run(decide::Action::Hold, out).await,
             Verb::Retry(args) => args.run(decide::Action::Retry, out).await,
