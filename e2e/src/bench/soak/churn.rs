@@ -6,8 +6,8 @@ use kube::api::{DeleteParams, ListParams, Patch};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
-use super::chance::Chance;
 use crate::bench::world::{LABEL, PIPELINE, World, as_manager};
+use crate::chance::Chance;
 
 /// The name of what came to nothing because its object was gone, or not yet gone.
 pub(super) const LOST_RACE: &str = "lost race";

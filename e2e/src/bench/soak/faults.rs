@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::chance::Chance;
+use crate::chance::Chance;
 use crate::proxy::{Fault, Flow, Match, Proxy, Rule};
 
 /// A pause between two faults, in seconds: at least, and how much more at most.

@@ -2,7 +2,6 @@
 //!
 //! The same seed gives the same choices; what comes of them also depends on the machine's time.
 
-mod chance;
 mod churn;
 mod faults;
 mod verdict;
@@ -12,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use self::chance::Chance;
 use self::faults::{Faults, Order};
 use self::verdict::Growth;
 use super::subject::Subject;
 use super::world::{Size, World};
+use crate::chance::Chance;
 use crate::cluster::{Cluster, Options};
 use crate::operator::Metrics;
 use crate::progress::say;

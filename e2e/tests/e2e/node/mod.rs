@@ -1,9 +1,11 @@
 //! On a real node: a kubelet, a container runtime and a kernel decide what a workload survives.
 
 mod cluster;
+mod isolation;
 mod matrix;
 mod operator;
 mod policies;
+mod worlds;
 
 use std::path::Path;
 use std::time::Duration;
