@@ -7,7 +7,7 @@
 //! | `image-user: root`, `0` or a name | runAsNonRoot without a numeric runAsUser | CreateContainerConfigError |
 //! | `writes-rootfs: "true"` | readOnlyRootFilesystem | exits 1, CrashLoopBackOff |
 //! | `needs-caps: NET_RAW,..` | dropped and not added back | exits 1 |
-//! | `needs-syscalls: "true"` | any seccomp profile but Unconfined | exits 159 |
+//! | `needs-syscalls: "true"` | any seccomp profile but Unconfined | exits 159, as where a profile kills (that of the runtime answers with an error) |
 //! | `needs-memory: 256Mi` | a lower memory limit | OOMKilled |
 //! | `never-ready: "true"` | always | runs, and no readiness probe ever passes |
 //! | `never-ready: broken` | (modifier) | what would exit hangs instead: runs, not ready |

@@ -5,6 +5,7 @@ mod isolation;
 mod matrix;
 mod operator;
 mod policies;
+mod signatures;
 mod worlds;
 
 use std::path::Path;
