@@ -3,8 +3,12 @@
 //!
 //! Needs that a repair leaves alone are put into one image, which has to survive it as a whole; each need that it denies has an
 //! image of its own, which has to be put back.
+//!
+//! What was predicted from the pods that run (`status.containerStatuses[].user.linux`, and whatever else holds a repair as
+//! `WouldBreak`) is set against what happened, for all rows that have run so far.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
@@ -15,6 +19,7 @@ use ironside_e2e::progress::say;
 use ironside_e2e::scenario::scenario_on_a_node;
 use ironside_e2e::workloads::Workload;
 use ironside_e2e::{Scenario, wait};
+use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
@@ -133,8 +138,10 @@ async fn row(control: &'static str, cells: &'static [Cell]) -> Result<()> {
         try_join_all(cells.iter().map(|cell| settled(test, cell))).await?;
         let mut before = BTreeMap::new();
         let mut clients = Vec::new();
+        let mut users = BTreeMap::new();
         for (name, ..) in cells {
             before.insert(*name, template(test, name).await?);
+            users.insert(*name, uid(test, name).await?);
             let (dial, address) = (
                 test.cluster.node()?.dial.clone(),
                 address(&test.client, &test.namespace, name).await?,
@@ -166,7 +173,18 @@ async fn row(control: &'static str, cells: &'static [Cell]) -> Result<()> {
         }
         let ended = ended?;
         for (name, _, needs, outcome) in cells {
-            say(&format!("{control} x {name} ({needs}): {outcome:?}"));
+            say(&format!(
+                "{control} x {name} ({needs}): runs as uid {}, {outcome:?}",
+                users[*name]
+            ));
+            predicted(&format!("{control} x {name}"), *outcome);
+            // The one repair for which the user tells: it is tried exactly where that is not root.
+            let foretold = control == "POD-007" && users[*name] == 0;
+            ensure!(
+                foretold == (*outcome == Foreseen),
+                "{name} runs as uid {}",
+                users[*name]
+            );
             let same = template(test, name).await? == before[name];
             ensure!(
                 same == (*outcome != Kept),
@@ -179,6 +197,7 @@ async fn row(control: &'static str, cells: &'static [Cell]) -> Result<()> {
             }
             rolled_out(&test.client, &test.namespace, name).await?;
         }
+        say(&confusion());
         ensure!(
             few(lost.len(), asked),
             "{} of {asked} requests were lost: {lost:#?}",
@@ -187,6 +206,46 @@ async fn row(control: &'static str, cells: &'static [Cell]) -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Cells by what was predicted of them and what happened.
+static PREDICTIONS: Mutex<BTreeMap<(&str, &str), Vec<String>>> = Mutex::new(BTreeMap::new());
+
+/// A repair that is known to break is not tried; every other one is expected to be survived.
+fn predicted(cell: &str, outcome: Outcome) {
+    let pair = match outcome {
+        Kept => ("survives", "survived"),
+        Undone(_) => ("survives", "broke, undone"),
+        Foreseen => ("breaks", "not tried"),
+    };
+    let mut all = PREDICTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    all.entry(pair).or_default().push(cell.to_owned());
+}
+
+/// The prediction matrix of the rows that have run.
+fn confusion() -> String {
+    let all = PREDICTIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = all.iter().map(|((predicted, happened), cells)| {
+        format!(
+            "\n  predicted {predicted}, {happened}: {} ({})",
+            cells.len(),
+            cells.join(", ")
+        )
+    });
+    format!("prediction against outcome, so far:{}", lines.collect::<String>())
+}
+
+/// The user that the kernel reports for a workload's containers.
+async fn uid(test: &Scenario<'_>, name: &str) -> Result<u64> {
+    let pods: Api<Pod> = Api::namespaced(test.client.clone(), &test.namespace);
+    let pods = pods
+        .list(&ListParams::default().labels(&format!("app={name}")))
+        .await?
+        .items;
+    let status = serde_json::to_value(&pods.first().context("a pod")?.status)?;
+    status["containerStatuses"][0]["user"]["linux"]["uid"]
+        .as_u64()
+        .with_context(|| format!("no user in {status}"))
 }
 
 async fn settled(test: &Scenario<'_>, (name, image, needs, _): &Cell) -> Result<()> {

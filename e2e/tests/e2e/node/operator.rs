@@ -11,7 +11,7 @@ use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
 use super::{asked_all_the_time, rolled_out, running, server, service};
-use crate::repair::{policy, replica_sets, template, until_it_stands};
+use crate::repair::{deployment, policy, replica_sets, template, until_it_stands};
 
 #[tokio::test]
 async fn the_operator_runs_restricted_as_its_own_account_and_repairs() -> Result<()> {
@@ -132,6 +132,40 @@ async fn a_missing_config_map_is_not_the_repairs_fault() -> Result<()> {
             template(test, "web").await? == before,
             "the template is exactly the one before"
         );
+        Ok(())
+    })
+    .await
+}
+
+/// `kubectl rollout undo` puts back template and annotations of the ReplicaSet before: the record of the repair goes with the repair.
+#[tokio::test]
+async fn the_record_of_a_repair_goes_back_with_its_template() -> Result<()> {
+    const RECORD: &str = "hardening.ironside.dev/applied";
+    scenario_on_a_node(async |test| {
+        test.cluster.install_as_pods().await?;
+        running(&test.client, &test.namespace, &server("web", "")).await?;
+        test.apply(&[service("web")]).await?;
+        let before = template(test, "web").await?;
+        let tally = asked_all_the_time(test, "web", async || {
+            test.apply(&[policy(&["POD-009"])]).await?;
+            until_it_stands(test, Phase::Succeeded, "Verified").await?;
+            let repaired = deployment(test, "web").await?;
+            ensure!(
+                repaired.annotations().contains_key(RECORD),
+                "{:?}",
+                repaired.annotations()
+            );
+            let undo = ["rollout", "undo", "deployment/web", "--namespace", &test.namespace];
+            test.cluster.kubectl()?.run(&undo).await?;
+            let undone = deployment(test, "web").await?;
+            ensure!(template(test, "web").await? == before, "the template is the one before");
+            ensure!(!undone.annotations().contains_key(RECORD), "{:?}", undone.annotations());
+            until_it_stands(test, Phase::Held, "Fight").await
+        });
+        tally.await?;
+        rolled_out(&test.client, &test.namespace, "web").await?;
+        ensure!(template(test, "web").await? == before, "whoever undoes a repair wins");
+        ensure!(replica_sets(test).await? == 2, "the old ReplicaSet was taken up again");
         Ok(())
     })
     .await
