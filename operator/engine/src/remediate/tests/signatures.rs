@@ -146,3 +146,17 @@ fn a_pod_that_its_node_refuses_is_not_the_repairs_fault() {
     assert!(found[0].symptom.is_environmental());
     assert!(found[0].counts_from().is_some(), "{found:?}");
 }
+
+/// To the letter what a kubelet says; the end-to-end tests hold the file against one.
+#[test]
+fn what_kubelets_say_is_understood() {
+    let cases: serde_json::Value = serde_json::from_str(include_str!("kubelet.json")).unwrap();
+    for case in cases.as_array().unwrap() {
+        let found = of_pod(&pod(&case["status"]), false);
+        let symptoms: Vec<&str> = found.iter().map(|signature| signature.symptom.reason()).collect();
+        let wanted: Vec<&str> = case["symptom"].as_str().into_iter().collect();
+        assert_eq!(symptoms, wanted, "{}", case["case"]);
+        let about_pods = found.iter().any(|signature| signature.message.contains("POD"));
+        assert!(!about_pods, "a message that changes with every pod: {found:?}");
+    }
+}
