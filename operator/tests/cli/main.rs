@@ -221,3 +221,17 @@ fn an_unknown_control_is_refused_with_where_to_look() {
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("ironside controls"), "{}", err(&output));
 }
+
+#[test]
+fn what_a_component_reads_from_a_file_is_unknown_and_never_passes() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: kube-apiserver, namespace: kube-system}\nspec:\n  containers:\n  - name: kube-apiserver\n    \
+                command: [kube-apiserver, --authorization-config=/etc/kubernetes/authz.yaml]\n";
+    let output = ironside(&["scan", "-", "--all"], text);
+    let shown = out(&output);
+    let line = shown.lines().find(|line| line.contains("API-002")).unwrap();
+    assert!(line.trim_start().starts_with("unknown"), "{shown}");
+    assert!(
+        shown.contains("ConfigurationFile: the authorizers may be set in the file that --authorization-config"),
+        "{shown}"
+    );
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{ContainerScope, Judgement, NamespaceScope, ObjectScope, TemplateEdit, TemplateScope, WorkloadScope};
+use crate::components::ComponentScope;
 use crate::model::Kind;
 use crate::plan::Held;
 
@@ -238,6 +239,8 @@ pub enum Check {
     Namespace(fn(&NamespaceScope<'_>, &mut Judgement)),
     /// Objects of these kinds, each on its own or beside others.
     Object(&'static [Kind], fn(&ObjectScope<'_>, &mut Judgement)),
+    /// What these components of the cluster are set to: objects whose containers run one of them, and documents that configure one.
+    Component(&'static [Component], fn(&ComponentScope<'_>, &mut Judgement)),
 }
 
 /// How a failure is repaired.
@@ -294,9 +297,12 @@ pub struct Control {
 }
 
 impl Control {
-    /// Whether objects of this kind are judged.
+    /// Whether objects of this kind are judged. What runs a component is found by its program, whatever its kind.
     pub fn judges(&self, kind: Kind) -> bool {
         match self.check {
+            Check::Component(components, _) => kind
+                .configures()
+                .is_some_and(|component| components.contains(&component)),
             Check::Namespace(_) => kind == Kind::Namespace,
             Check::Object(kinds, _) => kinds.contains(&kind),
             Check::EachContainer(_) | Check::Template(_) | Check::Workload(_) => kind.is_workload(),
@@ -325,6 +331,14 @@ impl Control {
         check: Check::Template(|_, _| {}),
         repair: None,
         writes: &[],
+    };
+
+    /// What controls of the cluster's own components share. They report: a process of the control plane or of a node is not the operator's to change.
+    pub const COMPONENT: Self = Self {
+        threats: &[Threat::MaliciousActor],
+        needs: &[Need { kind: Kind::Pod }],
+        check: Check::Component(&[], |_, _| {}),
+        ..Self::WORKLOAD
     };
 }
 

@@ -6,6 +6,7 @@ use super::{
     Check, ContainerScope, Control, ControlId, Edit, Judgement, NamespaceScope, ObjectScope, RepairBy, Risk,
     TemplateEdit, TemplateScope, Verdict, WorkloadScope,
 };
+use crate::components::ComponentScope;
 use crate::plan::Held;
 
 /// What a control's repair would change in a template, and what it would not.
@@ -33,7 +34,7 @@ impl Control {
                 judgement
             }
             Check::Namespace(_) => Judgement::default(),
-            Check::Object(..) => {
+            Check::Object(..) | Check::Component(..) => {
                 let target = at.workload.reference();
                 self.judge_object(&ObjectScope {
                     target: &target,
@@ -57,7 +58,7 @@ impl Control {
                 check(&at, &mut judgement);
             }),
             Check::Template(check) => check(at, &mut judgement),
-            Check::Workload(_) | Check::Namespace(_) | Check::Object(..) => {}
+            Check::Workload(_) | Check::Namespace(_) | Check::Object(..) | Check::Component(..) => {}
         }
         judgement
     }
@@ -73,14 +74,23 @@ impl Control {
         judgement
     }
 
-    /// Judges an object of any kind that is judged on its own. A control of other kinds has nothing to say: NotApplicable.
+    /// Judges an object of any kind that is judged on its own, or one that runs or configures a component. A control of other kinds has nothing to say: NotApplicable.
     pub fn judge_object(&self, at: &ObjectScope<'_>) -> Judgement {
         let mut judgement = Judgement::default();
-        if let Check::Object(kinds, check) = self.check
-            && kinds.contains(&at.target.kind)
-            && self.exists(at.world.minor, &mut judgement)
-        {
-            check(at, &mut judgement);
+        match self.check {
+            Check::Object(kinds, check)
+                if kinds.contains(&at.target.kind) && self.exists(at.world.minor, &mut judgement) =>
+            {
+                check(at, &mut judgement);
+            }
+            Check::Component(components, check) => {
+                if let Some(at) = ComponentScope::of(at, components)
+                    && self.exists(at.world.minor, &mut judgement)
+                {
+                    check(&at, &mut judgement);
+                }
+            }
+            _ => {}
         }
         judgement
     }

@@ -3,20 +3,27 @@
 //! A control is data ([`Control`]) plus one check and at most one repair. The registry below is the only list; documentation, `explain`, RBAC needs,
 //! framework tables and the tests that every control has good and bad examples come from it.
 
+pub mod api;
+pub mod aud;
 pub mod catalogue;
 pub mod control;
 pub mod edit;
+pub mod etcd;
 pub mod img;
 mod judge;
 pub mod judgement;
+pub mod kcm;
+pub mod kubelet;
 mod live;
 pub mod net;
 pub mod ns;
 pub mod page;
 pub mod pod;
+pub mod proxy;
 pub mod rbac;
 pub mod res;
 pub mod sa;
+pub mod sched;
 pub mod scope;
 pub mod sec;
 
@@ -31,10 +38,37 @@ pub use scope::{ContainerScope, NamespaceScope, ObjectScope, Parameters, Templat
 
 /// Every control, sorted by id. Ids are never reused.
 pub const CONTROLS: &[&Control] = &[
+    &api::api_001::CONTROL,
+    &api::api_002::CONTROL,
+    &api::api_003::CONTROL,
+    &api::api_004::CONTROL,
+    &api::api_005::CONTROL,
+    &api::api_006::CONTROL,
+    &api::api_007::CONTROL,
+    &api::api_008::CONTROL,
+    &api::api_009::CONTROL,
+    &api::api_010::CONTROL,
+    &aud::aud_001::CONTROL,
+    &etcd::etcd_001::CONTROL,
+    &etcd::etcd_002::CONTROL,
+    &etcd::etcd_003::CONTROL,
+    &etcd::etcd_004::CONTROL,
+    &etcd::etcd_005::CONTROL,
     &img::img_001::CONTROL,
     &img::img_002::CONTROL,
     &img::img_003::CONTROL,
     &img::img_006::CONTROL,
+    &kcm::kcm_001::CONTROL,
+    &kcm::kcm_002::CONTROL,
+    &kubelet::kubelet_001::CONTROL,
+    &kubelet::kubelet_002::CONTROL,
+    &kubelet::kubelet_003::CONTROL,
+    &kubelet::kubelet_004::CONTROL,
+    &kubelet::kubelet_005::CONTROL,
+    &kubelet::kubelet_006::CONTROL,
+    &kubelet::kubelet_007::CONTROL,
+    &kubelet::kubelet_008::CONTROL,
+    &kubelet::kubelet_009::CONTROL,
     &net::net_002::CONTROL,
     &net::net_003::CONTROL,
     &net::net_004::CONTROL,
@@ -68,6 +102,7 @@ pub const CONTROLS: &[&Control] = &[
     &pod::pod_017::CONTROL,
     &pod::pod_018::CONTROL,
     &pod::pod_019::CONTROL,
+    &proxy::proxy_001::CONTROL,
     &rbac::rbac_001::CONTROL,
     &rbac::rbac_002::CONTROL,
     &rbac::rbac_003::CONTROL,
@@ -93,10 +128,13 @@ pub const CONTROLS: &[&Control] = &[
     &sa::sa_003::CONTROL,
     &sa::sa_004::CONTROL,
     &sa::sa_005::CONTROL,
+    &sched::sched_001::CONTROL,
     &sec::sec_001::CONTROL,
     &sec::sec_002::CONTROL,
     &sec::sec_003::CONTROL,
     &sec::sec_004::CONTROL,
+    &sec::sec_005::CONTROL,
+    &sec::sec_006::CONTROL,
 ];
 
 /// The control with this id.

@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::memo::{Key, Memo};
+use crate::components::{configured, processes};
 use crate::controls::{
-    Check, Control, Evidence, Gap, Judgement, NamespaceScope, ObjectScope, Parameters, Responsibility, Verdict,
-    WorkloadScope,
+    Check, Component, Control, Evidence, Gap, Judgement, NamespaceScope, ObjectScope, Parameters, Responsibility,
+    Verdict, WorkloadScope,
 };
 use crate::model::{Kind, Namespace, ObjectRef, Workload};
 use crate::world::{Reading, Snapshot};
@@ -57,9 +58,23 @@ impl From<Judgement> for Judged {
     }
 }
 
-/// Whether the control asks something about objects of this kind.
-pub(super) fn concerns(control: &Control, kind: Kind) -> bool {
-    control.judges(kind)
+/// Whether the control asks something about the object. `components`: those that it runs or configures.
+pub(super) fn concerns(control: &Control, kind: Kind, components: &[Component]) -> bool {
+    match control.check {
+        Check::Component(of, _) => of.iter().any(|component| components.contains(component)),
+        _ => control.judges(kind),
+    }
+}
+
+/// The components that an object runs or configures.
+pub(super) fn components(world: &Snapshot, subject: Subject<'_>) -> Vec<Component> {
+    match subject {
+        Subject::Workload(workload) => processes(&workload.template.spec)
+            .map(|process| process.component)
+            .collect(),
+        Subject::Object(target) => configured(world, target),
+        Subject::Namespace(_) | Subject::Hidden(_) => Vec::new(),
+    }
 }
 
 /// The gap that hides an object as a whole, if one does.

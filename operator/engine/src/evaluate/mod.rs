@@ -22,7 +22,7 @@ use crate::controls::{Control, Evidence, Parameters, Verdict, find};
 use crate::model::{Kind, ObjectRef};
 use crate::policy::{Effect, ExceptionSet, InNamespace, Mode, PolicySet, Vote};
 use crate::world::Snapshot;
-use judge::{Judged, Subject, concerns, hidden, judge};
+use judge::{Judged, Subject, components, concerns, hidden, judge};
 use memo::Memo;
 
 /// Judges one object. [`Evaluator`] does the same and remembers what it saw of equal templates.
@@ -107,8 +107,9 @@ impl Evaluator {
             _ if target.kind.is_judged_alone() => Subject::Object(target),
             _ => return evaluation,
         };
+        let components = components(world, subject);
         for (id, votes) in policies.votes() {
-            if let Some(control) = find(id.as_str()).filter(|control| concerns(control, target.kind)) {
+            if let Some(control) = find(id.as_str()).filter(|control| concerns(control, target.kind, &components)) {
                 let mut finding = self.find(world, subject, control, votes, target);
                 apply_exceptions(&mut finding, exceptions, policies, now);
                 evaluation.findings.push(finding);

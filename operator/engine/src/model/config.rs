@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::literal::{assigned, could_be_secret, credential, escape, is_sensitive_name};
-use super::{Meta, null_as_default};
+use super::{Configuration, Kind, Meta, null_as_default};
 
 /// Trimmed `ConfigMap`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,6 +15,39 @@ pub struct ConfigMap {
     pub suspicious: Vec<Suspicion>,
     /// Value of `allow-snippet-annotations`, the setting of ingress-nginx that lets tenants write parts of its configuration.
     pub allow_snippets: Option<bool>,
+    /// Entries that are documents which configure a component.
+    pub documents: Box<[Embedded]>,
+}
+
+/// A document that is an entry of a ConfigMap.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedded {
+    /// JSON pointer of the entry.
+    pub pointer: String,
+    /// What it is.
+    pub kind: Kind,
+    /// The document.
+    pub configuration: Configuration,
+}
+
+/// Longest entry that is read as a document, in bytes; real ones have a few thousand.
+const LONGEST_DOCUMENT: usize = 64 * 1024;
+
+/// What marks an entry that is worth reading as YAML: the groups of the documents that installers keep in ConfigMaps.
+const MARKS: [&str; 2] = ["kubelet.config.k8s.io/", "kubeproxy.config.k8s.io/"];
+
+fn embedded(key: &str, text: &str) -> Option<Embedded> {
+    if text.len() > LONGEST_DOCUMENT || !MARKS.iter().any(|mark| text.contains(mark)) {
+        return None;
+    }
+    let document: Value = serde_saphyr::from_str(text).ok()?;
+    let kind = Kind::from_manifest(document.get("apiVersion")?.as_str()?, document.get("kind")?.as_str()?)?;
+    kind.configures()?;
+    Some(Embedded {
+        pointer: format!("/data/{}", escape(key)),
+        kind,
+        configuration: serde_json::from_value(document).ok()?,
+    })
 }
 
 /// An entry that looks like a credential.
@@ -49,7 +82,10 @@ impl<'de> Deserialize<'de> for ConfigMap {
             Value::String(text) => text.trim() != "false",
             other => other.as_bool() != Some(false),
         });
+        let documents = view.data.iter();
+        let documents = documents.filter_map(|(key, value)| embedded(key, value.as_str()?));
         Ok(Self {
+            documents: documents.collect(),
             suspicious: suspicious.collect(),
             allow_snippets,
             metadata: view.metadata,

@@ -146,15 +146,51 @@ pub struct Resources {
 }
 
 /// One entry of `env`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs)]
 pub struct EnvVar {
-    #[serde(deserialize_with = "null_as_default")]
     pub name: String,
     /// What is known of a literal value.
     pub value: Option<Literal>,
+    /// The value itself, of the settings of etcd that say how it is reached.
+    pub setting: Option<Box<str>>,
     pub value_from: Option<EnvSource>,
+}
+
+/// Endings of the names of such settings; no password is named like these.
+const ETCD_SETTINGS: [&str; 6] = [
+    "_FILE",
+    "_CLIENT_CERT_AUTH",
+    "_AUTO_TLS",
+    "_CLIENT_URLS",
+    "_PEER_URLS",
+    "_METRICS_URLS",
+];
+
+impl<'de> Deserialize<'de> for EnvVar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Default, Deserialize)]
+        #[serde(rename_all = "camelCase", default)]
+        struct View {
+            #[serde(deserialize_with = "null_as_default")]
+            name: String,
+            value: Option<Value>,
+            value_from: Option<EnvSource>,
+        }
+        let View {
+            name,
+            value,
+            value_from,
+        } = View::deserialize(deserializer)?;
+        let value = value.map(text);
+        let is_setting = name.starts_with("ETCD_") && ETCD_SETTINGS.iter().any(|ending| name.ends_with(ending));
+        Ok(Self {
+            name,
+            value: value.as_deref().map(Literal::of),
+            setting: value.filter(|_| is_setting).map(Into::into),
+            value_from,
+        })
+    }
 }
 
 /// `valueFrom`; only whether it reads a Secret.
@@ -176,9 +212,13 @@ pub struct EnvFrom {
 /// A list of strings in which numbers and booleans, that a manifest forgot to quote, are read as text.
 fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let all: Vec<Value> = null_as_default(deserializer)?;
-    let text = |value: Value| match value {
+    Ok(all.into_iter().map(text).collect())
+}
+
+/// A value as text, without the quotes of a string.
+fn text(value: Value) -> String {
+    match value {
         Value::String(text) => text,
         other => other.to_string(),
-    };
-    Ok(all.into_iter().map(text).collect())
+    }
 }

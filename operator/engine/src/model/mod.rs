@@ -4,6 +4,7 @@
 //! round trip would lose what the view leaves out. Changes to foreign objects are JSON Patches only.
 
 pub mod config;
+pub mod configuration;
 pub mod container;
 pub mod disruption;
 pub mod image;
@@ -23,6 +24,7 @@ pub mod template;
 pub mod volume;
 pub mod workload;
 
+pub use configuration::Configuration;
 pub use disruption::PodDisruptionBudget;
 pub use managed_fields::{FieldOwner, ManagedFields};
 pub use meta::{Meta, OwnerReference};

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::controls::Component;
+
 /// A kind that the engine knows. Closed on purpose: an object of another kind is a gap, not a guess.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[allow(missing_docs)]
@@ -39,11 +41,17 @@ pub enum Kind {
     EndpointSlice,
     HorizontalPodAutoscaler,
     CsiStorageCapacity,
+    AuthenticationConfiguration,
+    AuthorizationConfiguration,
+    AdmissionConfiguration,
+    EncryptionConfiguration,
+    KubeletConfiguration,
+    KubeProxyConfiguration,
 }
 
 impl Kind {
     /// Every kind, in declaration order.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 38] = [
         Self::Namespace,
         Self::Pod,
         Self::Deployment,
@@ -76,6 +84,12 @@ impl Kind {
         Self::EndpointSlice,
         Self::HorizontalPodAutoscaler,
         Self::CsiStorageCapacity,
+        Self::AuthenticationConfiguration,
+        Self::AuthorizationConfiguration,
+        Self::AdmissionConfiguration,
+        Self::EncryptionConfiguration,
+        Self::KubeletConfiguration,
+        Self::KubeProxyConfiguration,
     ];
 
     /// API group, empty for the core group.
@@ -106,6 +120,12 @@ impl Kind {
             Self::EndpointSlice => "discovery.k8s.io",
             Self::HorizontalPodAutoscaler => "autoscaling",
             Self::CsiStorageCapacity => "storage.k8s.io",
+            Self::AuthenticationConfiguration
+            | Self::AuthorizationConfiguration
+            | Self::AdmissionConfiguration
+            | Self::EncryptionConfiguration => "apiserver.config.k8s.io",
+            Self::KubeletConfiguration => "kubelet.config.k8s.io",
+            Self::KubeProxyConfiguration => "kubeproxy.config.k8s.io",
         }
     }
 
@@ -123,6 +143,9 @@ impl Kind {
             b"discovery.k8s.io" => "discovery.k8s.io/v1",
             b"autoscaling" => "autoscaling/v1",
             b"storage.k8s.io" => "storage.k8s.io/v1",
+            b"kubelet.config.k8s.io" => "kubelet.config.k8s.io/v1beta1",
+            b"kubeproxy.config.k8s.io" => "kubeproxy.config.k8s.io/v1alpha1",
+            b"apiserver.config.k8s.io" => "apiserver.config.k8s.io/v1",
             _ => "v1",
         }
     }
@@ -162,6 +185,12 @@ impl Kind {
             Self::EndpointSlice => "EndpointSlice",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             Self::CsiStorageCapacity => "CSIStorageCapacity",
+            Self::AuthenticationConfiguration => "AuthenticationConfiguration",
+            Self::AuthorizationConfiguration => "AuthorizationConfiguration",
+            Self::AdmissionConfiguration => "AdmissionConfiguration",
+            Self::EncryptionConfiguration => "EncryptionConfiguration",
+            Self::KubeletConfiguration => "KubeletConfiguration",
+            Self::KubeProxyConfiguration => "KubeProxyConfiguration",
         }
     }
 
@@ -200,6 +229,12 @@ impl Kind {
             Self::EndpointSlice => "endpointslices",
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
             Self::CsiStorageCapacity => "csistoragecapacities",
+            Self::AuthenticationConfiguration => "authenticationconfigurations",
+            Self::AuthorizationConfiguration => "authorizationconfigurations",
+            Self::AdmissionConfiguration => "admissionconfigurations",
+            Self::EncryptionConfiguration => "encryptionconfigurations",
+            Self::KubeletConfiguration => "kubeletconfigurations",
+            Self::KubeProxyConfiguration => "kubeproxyconfigurations",
         }
     }
 
@@ -214,7 +249,7 @@ impl Kind {
                 | Self::CustomResourceDefinition
                 | Self::ClusterRole
                 | Self::ClusterRoleBinding
-        )
+        ) && self.configures().is_none()
     }
 
     /// Whether objects of this kind hold or are a pod template.
@@ -233,7 +268,7 @@ impl Kind {
     }
 
     /// Whether a running operator watches it. What is not watched is judged where it is given in files only: Secrets because their reader holds every password of
-    /// the cluster, the others because nothing but their place is judged.
+    /// the cluster, configuration documents because no API server has them, the others because nothing but their place is judged.
     pub const fn is_watched(self) -> bool {
         !matches!(
             self,
@@ -244,7 +279,20 @@ impl Kind {
                 | Self::EndpointSlice
                 | Self::HorizontalPodAutoscaler
                 | Self::CsiStorageCapacity
-        )
+        ) && self.configures().is_none()
+    }
+
+    /// The component that a document of this kind configures. It is a file on a node, not an object of the API server.
+    pub const fn configures(self) -> Option<Component> {
+        match self {
+            Self::AuthenticationConfiguration
+            | Self::AuthorizationConfiguration
+            | Self::AdmissionConfiguration
+            | Self::EncryptionConfiguration => Some(Component::KubeApiserver),
+            Self::KubeletConfiguration => Some(Component::Kubelet),
+            Self::KubeProxyConfiguration => Some(Component::KubeProxy),
+            _ => None,
+        }
     }
 
     /// The kinds that a running operator watches.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{ConfigMap, LimitRange, Secret};
+use super::configuration::Configuration;
 use super::rbac::{Binding, Role};
 use super::{Kind, Meta, null_as_default};
 
@@ -20,6 +21,8 @@ pub enum Resource {
     Role(Role),
     /// A RoleBinding or ClusterRoleBinding.
     Binding(Binding),
+    /// A document that configures a component of the cluster.
+    Configuration(Configuration),
     /// An object of which nothing but its place is judged.
     Other(Meta),
 }
@@ -53,6 +56,7 @@ impl Resource {
             Kind::LimitRange => Self::LimitRange(serde_json::from_value(object)?),
             Kind::Role | Kind::ClusterRole => Self::Role(serde_json::from_value(object)?),
             Kind::RoleBinding | Kind::ClusterRoleBinding => Self::Binding(serde_json::from_value(object)?),
+            _ if kind.configures().is_some() => Self::Configuration(serde_json::from_value(object)?),
             _ => Self::Other(serde_json::from_value::<OnlyMeta>(object)?.metadata),
         };
         // Nobody asks who wrote a field of these, and it is half of their bytes.
@@ -68,6 +72,7 @@ impl Resource {
             Self::LimitRange(o) => &o.metadata,
             Self::Role(o) => &o.metadata,
             Self::Binding(o) => &o.metadata,
+            Self::Configuration(o) => &o.metadata,
             Self::Other(meta) => meta,
         }
     }
@@ -80,6 +85,7 @@ impl Resource {
             Self::LimitRange(o) => &mut o.metadata,
             Self::Role(o) => &mut o.metadata,
             Self::Binding(o) => &mut o.metadata,
+            Self::Configuration(o) => &mut o.metadata,
             Self::Other(meta) => meta,
         }
     }

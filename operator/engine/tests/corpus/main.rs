@@ -11,6 +11,7 @@
 
 mod cases;
 mod checks;
+mod components;
 mod mutations;
 mod questions;
 mod score;
@@ -65,7 +66,8 @@ fn verdicts_agree_with_those_of_other_projects() {
 
 #[test]
 fn every_question_names_a_control() {
-    let named = checks::CHECKS.iter().filter_map(|(_, check, ask)| match ask {
+    let all = checks::CHECKS.iter().chain(components::COMPONENTS);
+    let named = all.filter_map(|(_, check, ask)| match ask {
         Ask::Of(aspects) | Ask::Together(aspects) | Ask::OneOf(aspects) => Some((*check, *aspects)),
         Ask::Another(_) => None,
     });
@@ -152,7 +154,7 @@ fn failures(world: &Arc<Snapshot>, aspect: &Aspect, case: &Case) -> BTreeSet<Str
         .into_iter()
         .filter(|(object, _)| case.is_about(object))
         .flat_map(|(object, judgement)| {
-            let counted = judgement.failures().iter().filter(|evidence| (aspect.counts)(evidence));
+            let counted = judgement.failures().iter().filter(|evidence| aspect.counts(evidence));
             counted
                 .map(|evidence| format!("{} {object}{}", control.id, evidence.pointer))
                 .collect::<Vec<_>>()

@@ -210,7 +210,7 @@ fn failures(objects: &[Value], aspects: &[Aspect]) -> BTreeSet<String> {
         let failures = judged
             .into_iter()
             .flat_map(|(_, judgement)| judgement.failures().to_vec());
-        let counted = failures.filter(|evidence| (aspect.counts)(evidence));
+        let counted = failures.filter(|evidence| aspect.counts(evidence));
         counted
             .map(|evidence| format!("{} {}", control.id, evidence.pointer))
             .collect::<Vec<_>>()

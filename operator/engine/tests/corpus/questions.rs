@@ -6,13 +6,16 @@
 use ironside_engine::controls::Evidence;
 
 use super::checks::CHECKS;
+use super::components::COMPONENTS;
 
 /// A control, or the part of it that a check asks about. A check fails where one of its aspects does.
 pub(crate) struct Aspect {
     pub(crate) control: &'static str,
-    pub(crate) counts: fn(&Evidence) -> bool,
+    counts: fn(&Evidence) -> bool,
     /// Only for cases of this level of the Pod Security Standards.
     level: Option<&'static str>,
+    /// Only evidence that expects something of one of these flags; empty means any.
+    flags: &'static [&'static str],
     /// Settings that make our control ask the same.
     pub(crate) parameters: &'static [(&'static str, &'static str)],
 }
@@ -20,6 +23,16 @@ pub(crate) struct Aspect {
 impl Aspect {
     pub(crate) fn applies_to(&self, level: Option<&str>) -> bool {
         self.level.is_none_or(|wanted| level == Some(wanted))
+    }
+
+    /// Whether evidence is what the check asks about.
+    pub(crate) fn counts(&self, evidence: &Evidence) -> bool {
+        // `--tls-cert-file` is not the beginning of another flag: what follows is a space or `=`.
+        let is_about = |flag: &&str| {
+            let rest = evidence.expected.strip_prefix(*flag);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '=']))
+        };
+        (self.counts)(evidence) && (self.flags.is_empty() || self.flags.iter().any(is_about))
     }
 
     pub(crate) const fn with(self, parameters: &'static [(&'static str, &'static str)]) -> Self {
@@ -52,7 +65,7 @@ pub(crate) fn ask(source: &str, check: &str, topic: &str) -> Option<Ask> {
         let (_, aspects) = TOPICS.iter().find(|(name, _)| *name == topic)?;
         Some(Ask::Of(aspects))
     };
-    match CHECKS.iter().find(named) {
+    match CHECKS.iter().chain(COMPONENTS).find(named) {
         Some((_, _, ask)) => Some(*ask),
         None => of_topic(),
     }
@@ -67,7 +80,15 @@ pub(crate) const fn part(control: &'static str, counts: fn(&Evidence) -> bool) -
         control,
         counts,
         level: None,
+        flags: &[],
         parameters: &[],
+    }
+}
+
+pub(crate) const fn flags(control: &'static str, flags: &'static [&'static str]) -> Aspect {
+    Aspect {
+        flags,
+        ..whole(control)
     }
 }
 

@@ -184,7 +184,7 @@ fn a_workload_without_anything_is_judged_by_every_control() {
     ] {
         case.world.apply(Delta::Apply(Object::decode(kind, object).unwrap()));
         let evaluation = case.evaluate(kind, "shop", "web");
-        let asked = CONTROLS.iter().filter(|control| concerns(control, kind)).count();
+        let asked = CONTROLS.iter().filter(|control| concerns(control, kind, &[])).count();
         assert_eq!(evaluation.findings.len(), asked, "{kind}");
         assert!(evaluation.findings.iter().all(|finding| finding.mode == Mode::Preview));
     }

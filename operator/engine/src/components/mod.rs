@@ -1,0 +1,37 @@
+//! What the cluster's own components are set to, as far as objects show it: the arguments of the containers that run them, and the documents that configure them.
+//!
+//! A component is known by the program that a container starts, not by names or labels, which anybody may give. Arguments are what the kubelet publishes of a
+//! static pod or what a DaemonSet asks for; documents are what somebody means to be read. Neither proves what a process really runs with, and a flag that is not
+//! there says nothing where the process also reads a file.
+
+mod address;
+mod arguments;
+mod duration;
+pub mod encryption;
+mod fields;
+mod program;
+mod scope;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+pub use address::{bound_to_loopback, is_loopback, is_unspecified};
+pub use arguments::{Arguments, Asking, Flag, boolean};
+pub use duration::seconds;
+pub use fields::Fields;
+pub use program::program;
+pub use scope::{ComponentScope, configured};
+pub use tls::{has_good_suites, is_good_version, is_strong, tls};
+
+use crate::model::{ContainerKind, PodSpec};
+
+/// The components whose program some container of a pod runs, with its arguments. Init containers count only where they keep running.
+pub fn processes(spec: &PodSpec) -> impl Iterator<Item = Arguments<'_>> {
+    spec.all_containers()
+        .filter(|(kind, _, container)| match kind {
+            ContainerKind::Regular => true,
+            ContainerKind::Init => container.restart_policy.as_deref() == Some("Always"),
+            ContainerKind::Ephemeral => false,
+        })
+        .filter_map(|(kind, index, container)| Arguments::of(container, format!("/spec/{}/{index}", kind.field())))
+}

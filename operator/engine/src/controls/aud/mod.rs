@@ -1,0 +1,3 @@
+//! Controls of the audit log.
+
+pub mod aud_001;

@@ -1,0 +1,4 @@
+//! Controls of the controller manager.
+
+pub mod kcm_001;
+pub mod kcm_002;

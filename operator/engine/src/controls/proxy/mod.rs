@@ -1,0 +1,3 @@
+//! Controls of kube-proxy.
+
+pub mod proxy_001;

@@ -1,0 +1,3 @@
+//! Controls of the scheduler.
+
+pub mod sched_001;
