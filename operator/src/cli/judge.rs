@@ -37,6 +37,8 @@ pub struct Scanned {
     pub skipped: usize,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// Definitions that a later one of the same object replaced, as a sentence's part.
+    shadowed: Vec<String>,
     /// What standard input said.
     stdin: Option<String>,
 }
@@ -50,6 +52,8 @@ pub struct Judged {
     pub evaluations: Vec<(Source, Evaluation)>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// Definitions that a later one of the same object replaced: variants of an application in one folder are no mistake, but they are not judged.
+    pub shadowed: Vec<String>,
     /// Objects of kinds that no control reads.
     pub skipped: usize,
     /// What standard input said.
@@ -113,6 +117,7 @@ impl Scanned {
             known: 0,
             evaluations,
             problems: self.problems,
+            shadowed: self.shadowed,
             skipped: self.skipped,
             stdin: self.stdin,
         }
@@ -236,11 +241,8 @@ impl Scanned {
                 let reference = object.reference();
                 // One of the cluster is what the manifest would be applied to.
                 if let Some(earlier) = self.sources.get(&reference).filter(|earlier| !earlier.is_cluster()) {
-                    let message = format!("{reference} is defined again (first at {earlier}); the later one counts");
-                    self.problems.push(Problem {
-                        at: source.to_string(),
-                        message,
-                    });
+                    self.shadowed
+                        .push(format!("{reference} at {earlier}, and again at {source}"));
                 }
                 self.sources.insert(reference, source);
                 self.world.apply(Delta::Apply(object));

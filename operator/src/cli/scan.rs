@@ -92,6 +92,16 @@ impl ScanArgs {
         for problem in &judged.problems {
             writeln!(err, "ironside: {problem}")?;
         }
+        if let [first, more @ ..] = judged.shadowed.as_slice() {
+            let more = match more.len() {
+                0 => String::new(),
+                number => format!("; {number} more are"),
+            };
+            writeln!(
+                err,
+                "ironside: defined more than once, the later one is judged: {first}{more}"
+            )?;
+        }
         report::write(&judged, self.output, self.all, out)?;
         Ok(outcome(&judged))
     }

@@ -1,7 +1,6 @@
 //! On a real node: a kubelet, a container runtime and a kernel decide what a workload survives.
 
 mod cluster;
-mod disturbances;
 mod isolation;
 mod matrix;
 mod operator;
