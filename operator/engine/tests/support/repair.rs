@@ -56,10 +56,11 @@ pub fn apply(workload: &Workload, edits: &[Edit]) -> Workload {
     Workload::decode(workload.kind, object).expect("the result is a workload")
 }
 
+/// An explicit null is as if it were not there.
 fn missing_parents(object: &Value, pointer: &str) -> Vec<PatchOperation> {
     let steps: Vec<&str> = pointer.split('/').collect();
     (2..steps.len())
-        .filter(|end| object.pointer(&steps[..*end].join("/")).is_none())
+        .filter(|end| object.pointer(&steps[..*end].join("/")).is_none_or(Value::is_null))
         .map(|end| {
             let is_list = steps[end].parse::<usize>().is_ok();
             add(&steps[..end].join("/"), if is_list { json!([]) } else { json!({}) })
