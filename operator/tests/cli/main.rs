@@ -235,3 +235,12 @@ fn what_a_component_reads_from_a_file_is_unknown_and_never_passes() {
         "{shown}"
     );
 }
+
+#[test]
+fn what_is_in_no_namespace_is_judged_too() {
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: all}\n\
+                rules:\n- {apiGroups: ['*'], resources: ['*'], verbs: ['*']}\n";
+    let output = ironside(&["scan", "-"], role);
+    assert!(out(&output).contains("RBAC-002"), "{}", out(&output));
+    assert_eq!(output.status.code(), Some(1));
+}

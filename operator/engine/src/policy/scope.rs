@@ -66,7 +66,8 @@ impl<'a> Facts<'a> {
         Self {
             name,
             labels,
-            system: SYSTEM_NAMESPACES.contains(&name) || name == own_namespace,
+            // What is in no namespace is nobody's own, also where no operator has one (the command line).
+            system: SYSTEM_NAMESPACES.contains(&name) || (!name.is_empty() && name == own_namespace),
         }
     }
 }
