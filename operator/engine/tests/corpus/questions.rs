@@ -6,7 +6,7 @@
 use ironside_engine::controls::Evidence;
 
 use super::checks::CHECKS;
-use super::components::COMPONENTS;
+use super::components;
 
 /// A control, or the part of it that a check asks about. A check fails where one of its aspects does.
 pub(crate) struct Aspect {
@@ -65,7 +65,7 @@ pub(crate) fn ask(source: &str, check: &str, topic: &str) -> Option<Ask> {
         let (_, aspects) = TOPICS.iter().find(|(name, _)| *name == topic)?;
         Some(Ask::Of(aspects))
     };
-    match CHECKS.iter().chain(COMPONENTS).find(named) {
+    match CHECKS.iter().chain(components::checks()).find(named) {
         Some((_, _, ask)) => Some(*ask),
         None => of_topic(),
     }

@@ -1,12 +1,12 @@
-//! Checks of the cluster's own components: which of our controls, and which of their flags, they ask about.
+//! What other projects ask of the API server, its audit log, its encryption of Secrets, and whom it lets in unnamed.
 
-use super::questions::Ask::{self, Another, Of};
-use super::questions::{flags, whole};
+use crate::questions::Ask::{self, Another, Of};
+use crate::questions::{flags, whole};
 
 const GONE: Ask = Another("a plugin that Kubernetes removed");
 
 /// Which source, which check (a `*` at the end stands for any ending), what it asks.
-pub(crate) const COMPONENTS: &[(&str, &str, Ask)] = &[
+pub(super) const CHECKS: &[(&str, &str, Ask)] = &[
     (
         "checkov",
         "CKV_K8S_68 *",
@@ -294,27 +294,6 @@ pub(crate) const COMPONENTS: &[(&str, &str, Ask)] = &[
     ),
     (
         "checkov",
-        "CKV_K8S_99 *",
-        Of(&[flags("ETCD-004", &["--etcd-certfile", "--etcd-keyfile"])]),
-    ),
-    (
-        "kubescape",
-        "ensure-that-the-api-server-etcd-certfile-and-*",
-        Of(&[flags("ETCD-004", &["--etcd-certfile", "--etcd-keyfile"])]),
-    ),
-    ("checkov", "CKV_K8S_102 *", Of(&[flags("ETCD-004", &["--etcd-cafile"])])),
-    (
-        "kubescape",
-        "ensure-that-the-api-server-etcd-cafile-*",
-        Of(&[flags("ETCD-004", &["--etcd-cafile"])]),
-    ),
-    (
-        "kubescape",
-        "etcd-unique-ca",
-        Of(&[flags("ETCD-004", &["--trusted-ca-file"])]),
-    ),
-    (
-        "checkov",
         "CKV_K8S_100 *",
         Of(&[flags("API-006", &["--tls-cert-file", "--tls-private-key-file"])]),
     ),
@@ -358,206 +337,5 @@ pub(crate) const COMPONENTS: &[(&str, &str, Ask)] = &[
         "etcd-encryption-native",
         Of(&[flags("SEC-005", &["--encryption-provider-config"])]),
     ),
-    (
-        "checkov",
-        "CKV_K8S_106 *",
-        Of(&[flags("KCM-002", &["--terminated-pod-gc-threshold"])]),
-    ),
-    (
-        "kubescape",
-        "ensure-that-the-controller-manager-terminated-pod-gc-*",
-        Of(&[flags("KCM-002", &["--terminated-pod-gc-threshold"])]),
-    ),
-    ("checkov", "CKV_K8S_107 *", Of(&[flags("KCM-001", &["--profiling"])])),
-    (
-        "kubescape",
-        "ensure-that-the-controller-manager-profiling-*",
-        Of(&[flags("KCM-001", &["--profiling"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_108 *",
-        Of(&[flags("KCM-002", &["--use-service-account-credentials"])]),
-    ),
-    (
-        "kubescape",
-        "ensure-that-the-controller-manager-use-service-account-*",
-        Of(&[flags("KCM-002", &["--use-service-account-credentials"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_110 *",
-        Of(&[flags("KCM-002", &["--service-account-private-key-file"])]),
-    ),
-    (
-        "kubescape",
-        "ensure-that-the-controller-manager-service-account-private-*",
-        Of(&[flags("KCM-002", &["--service-account-private-key-file"])]),
-    ),
-    ("checkov", "CKV_K8S_111 *", Of(&[flags("KCM-002", &["--root-ca-file"])])),
-    (
-        "kubescape",
-        "ensure-that-the-controller-manager-root-ca-file-*",
-        Of(&[flags("KCM-002", &["--root-ca-file"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_112 *",
-        Of(&[
-            flags("KCM-002", &["--feature-gates"]),
-            flags("KUBELET-005", &["--feature-gates"]),
-        ]),
-    ),
-    (
-        "kubescape",
-        "ensure-that-the-controller-manager-RotateKubelet*",
-        Of(&[
-            flags("KCM-002", &["--feature-gates"]),
-            flags("KUBELET-005", &["--feature-gates"]),
-        ]),
-    ),
-    ("checkov", "CKV_K8S_113 *", Of(&[flags("KCM-001", &["--bind-address"])])),
-    (
-        "kubescape",
-        "ensure-that-the-controller-manager-bind-address-*",
-        Of(&[flags("KCM-001", &["--bind-address"])]),
-    ),
-    ("checkov", "CKV_K8S_114 *", Of(&[flags("SCHED-001", &["--profiling"])])),
-    (
-        "kubescape",
-        "ensure-that-the-scheduler-profiling-*",
-        Of(&[flags("SCHED-001", &["--profiling"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_115 *",
-        Of(&[flags("SCHED-001", &["--bind-address"])]),
-    ),
-    (
-        "kubescape",
-        "ensure-that-the-scheduler-bind-address-*",
-        Of(&[flags("SCHED-001", &["--bind-address"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_116 *",
-        Of(&[flags("ETCD-001", &["--cert-file", "--key-file"])]),
-    ),
-    (
-        "kubescape",
-        "etcd-tls-enabled",
-        Of(&[flags("ETCD-001", &["--cert-file", "--key-file"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_117 *",
-        Of(&[flags("ETCD-001", &["--client-cert-auth"])]),
-    ),
-    (
-        "kubescape",
-        "etcd-client-auth-cert",
-        Of(&[flags("ETCD-001", &["--client-cert-auth"])]),
-    ),
-    ("checkov", "CKV_K8S_118 *", Of(&[flags("ETCD-003", &["--auto-tls"])])),
-    (
-        "kubescape",
-        "etcd-auto-tls-disabled",
-        Of(&[flags("ETCD-003", &["--auto-tls"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_119 *",
-        Of(&[flags("ETCD-002", &["--peer-cert-file", "--peer-key-file"])]),
-    ),
-    (
-        "kubescape",
-        "etcd-peer-tls-enabled",
-        Of(&[flags("ETCD-002", &["--peer-cert-file", "--peer-key-file"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_120 *",
-        Of(&[flags("ETCD-003", &["--peer-auto-tls"])]),
-    ),
-    (
-        "kubescape",
-        "etcd-peer-auto-tls-disabled",
-        Of(&[flags("ETCD-003", &["--peer-auto-tls"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_121 *",
-        Of(&[flags("ETCD-002", &["--peer-client-cert-auth"])]),
-    ),
-    (
-        "kubescape",
-        "etcd-peer-client-auth-cert",
-        Of(&[flags("ETCD-002", &["--peer-client-cert-auth"])]),
-    ),
     ("kubescape", "anonymous-access-enabled", Of(&[whole("RBAC-003")])),
-    (
-        "checkov",
-        "CKV_K8S_138 *",
-        Of(&[flags("KUBELET-001", &["--anonymous-auth"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_139 *",
-        Of(&[flags("KUBELET-002", &["--authorization-mode"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_140 *",
-        Of(&[flags("KUBELET-001", &["--client-ca-file"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_141 *",
-        Of(&[flags("KUBELET-003", &["--read-only-port"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_143 *",
-        Another("a setting that has no effect any more"),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_142 *",
-        Of(&[flags("KUBELET-009", &["--protect-kernel-defaults"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_144 *",
-        Of(&[flags("KUBELET-009", &["--protect-kernel-defaults"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_145 *",
-        Of(&[flags("KUBELET-009", &["--make-iptables-util-chains"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_146 *",
-        Of(&[flags("KUBELET-009", &["--hostname-override"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_147 *",
-        Another("how many events a second are kept, which protects nothing"),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_148 *",
-        Of(&[flags("KUBELET-004", &["--tls-cert-file", "--tls-private-key-file"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_149 *",
-        Of(&[flags("KUBELET-005", &["--rotate-certificates"])]),
-    ),
-    (
-        "checkov",
-        "CKV_K8S_151 *",
-        Of(&[flags("KUBELET-004", &["--tls-cipher-suites"])]),
-    ),
 ];
