@@ -3,6 +3,10 @@
 //! A control is data ([`Control`]) plus one check and at most one repair. The registry below is the only list; documentation, `explain`, RBAC needs,
 //! framework tables and the tests that every control has good and bad examples come from it.
 
+// First: the controls use its macros.
+#[macro_use]
+mod remedy;
+
 pub mod api;
 pub mod aud;
 pub mod catalogue;

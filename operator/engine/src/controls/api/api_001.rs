@@ -23,7 +23,9 @@ pub const CONTROL: Control = Control {
         why: "A request without credentials is served as `system:anonymous`. Whatever is bound to that user by mistake is open to everybody who reaches the port, and every fault of the API server can be tried without an account.",
         reads: "Arguments of containers that run `kube-apiserver`: `--anonymous-auth`; `anonymous` of AuthenticationConfiguration documents.",
         allowed: "`--anonymous-auth=false`, or an AuthenticationConfiguration that lets anonymous requests reach nothing but `/livez`, `/readyz` and `/healthz`. The flag left out means true. Unknown where `--authentication-config` names a file that was not given.",
-        repair: "None: add the flag to the static pod manifest of the API server on each control plane node (kubeadm: `apiServer.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/kube-apiserver.yaml`; RKE2 and k3s: `kube-apiserver-arg` in the server's configuration; Talos: `cluster.apiServer.extraArgs`). A provider that hides the control plane has a setting of its own. Where load balancers ask for its health, use an AuthenticationConfiguration with `anonymous.conditions`.",
+        repair: api_server_flag!(
+            "Where load balancers ask for its health, use an AuthenticationConfiguration with `anonymous.conditions`."
+        ),
         breaks: "Health checks without credentials, and `kubeadm join` with a token, which reads `cluster-info` anonymously.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Authentication and authorization",

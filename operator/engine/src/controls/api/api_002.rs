@@ -23,7 +23,7 @@ pub const CONTROL: Control = Control {
         why: "With AlwaysAllow every request that is authenticated may do everything, whatever roles say. Without RBAC the roles of the cluster have no effect.",
         reads: "Arguments of containers that run `kube-apiserver`: `--authorization-mode`; `authorizers` of AuthorizationConfiguration documents.",
         allowed: "A list with RBAC and without AlwaysAllow. The flag left out means AlwaysAllow. Unknown where `--authorization-config` names a file that was not given.",
-        repair: "None: add the flag to the static pod manifest of the API server on each control plane node (kubeadm: `apiServer.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/kube-apiserver.yaml`; RKE2 and k3s: `kube-apiserver-arg` in the server's configuration; Talos: `cluster.apiServer.extraArgs`). A provider that hides the control plane has a setting of its own.",
+        repair: api_server_flag!(),
         breaks: "Programs and people that never needed a role; find them in the audit log first.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Authentication and authorization",

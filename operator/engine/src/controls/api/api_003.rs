@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
         why: "The Node authorizer lets a kubelet read only what its own pods use, and the plugin NodeRestriction lets it write only its own Node and pods. Without both, the credentials of one node read the Secrets of all.",
         reads: "Arguments of containers that run `kube-apiserver`: `--authorization-mode`, `--enable-admission-plugins`, `--disable-admission-plugins`; `authorizers` of AuthorizationConfiguration documents.",
         allowed: "Node among the authorizers, NodeRestriction among the plugins. Unknown where `--authorization-config` names a file that was not given.",
-        repair: "None: add the flag to the static pod manifest of the API server on each control plane node (kubeadm: `apiServer.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/kube-apiserver.yaml`; RKE2 and k3s: `kube-apiserver-arg` in the server's configuration; Talos: `cluster.apiServer.extraArgs`). A provider that hides the control plane has a setting of its own.",
+        repair: api_server_flag!(),
         breaks: "Kubelets whose certificate is not of the group `system:nodes`.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Authentication and authorization",

@@ -24,7 +24,7 @@ pub const CONTROL: Control = Control {
         why: "Admission plugins refuse what no role can: pods against the Pod Security Standards, accounts that do not exist, objects in namespaces that go away. What is switched off is not checked for anybody.",
         reads: "Arguments of containers that run `kube-apiserver`: `--enable-admission-plugins`, `--disable-admission-plugins`; `plugins` of AdmissionConfiguration documents.",
         allowed: "AlwaysAdmit not on; none of NamespaceLifecycle, ServiceAccount, PodSecurity, MutatingAdmissionWebhook, ValidatingAdmissionWebhook and ValidatingAdmissionPolicy off; what the parameter `wanted` lists on. In a document: ImagePolicyWebhook with `defaultAllow: false`, and no controller's account among the exemptions of PodSecurity, which would exempt every pod that it makes.",
-        repair: "None: add the flag to the static pod manifest of the API server on each control plane node (kubeadm: `apiServer.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/kube-apiserver.yaml`; RKE2 and k3s: `kube-apiserver-arg` in the server's configuration; Talos: `cluster.apiServer.extraArgs`). A provider that hides the control plane has a setting of its own.",
+        repair: api_server_flag!(),
         breaks: "EventRateLimit needs a configuration; AlwaysPullImages needs the registry whenever a pod starts.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Kubernetes Pod security",

@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
         why: "Tokens in a file never end, are in clear text on the disk and in every backup, and cannot be taken back without a restart.",
         reads: "Arguments of containers that run `kube-apiserver`: `--token-auth-file` and the old `--basic-auth-file`.",
         allowed: "Neither flag. Use OpenID Connect, client certificates or an authenticating webhook.",
-        repair: "None: add the flag to the static pod manifest of the API server on each control plane node (kubeadm: `apiServer.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/kube-apiserver.yaml`; RKE2 and k3s: `kube-apiserver-arg` in the server's configuration; Talos: `cluster.apiServer.extraArgs`). A provider that hides the control plane has a setting of its own.",
+        repair: api_server_flag!(),
         breaks: "Whoever signs in with these tokens; give them another way first.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Authentication and authorization",

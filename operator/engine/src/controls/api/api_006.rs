@@ -21,7 +21,7 @@ pub const CONTROL: Control = Control {
         why: "Without a certificate that clients can verify, anybody on the way can be the API server. Old protocols and ciphers let recorded traffic, tokens and Secrets in it, be read later. Without a CA for clients nobody signs in by certificate.",
         reads: "Arguments of containers that run `kube-apiserver`: `--tls-cert-file`, `--tls-private-key-file`, `--client-ca-file`, `--tls-min-version`, `--tls-cipher-suites`.",
         allowed: "All files given; TLS 1.2 or newer (the default); a list of suites with forward secrecy and without RC4, 3DES and CBC with SHA-256, or TLS 1.3, whose suites are all good.",
-        repair: "None: add the flag to the static pod manifest of the API server on each control plane node (kubeadm: `apiServer.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/kube-apiserver.yaml`; RKE2 and k3s: `kube-apiserver-arg` in the server's configuration; Talos: `cluster.apiServer.extraArgs`). A provider that hides the control plane has a setting of its own.",
+        repair: api_server_flag!(),
         breaks: "Clients that speak old TLS only.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

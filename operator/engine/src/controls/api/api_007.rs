@@ -20,7 +20,7 @@ pub const CONTROL: Control = Control {
         why: "The API server connects to kubelets for logs, exec and port-forward. Without a CA to verify them it gives its commands to whoever answers at the node's address; without a client certificate kubelets must let it in as anybody.",
         reads: "Arguments of containers that run `kube-apiserver`: `--kubelet-client-certificate`, `--kubelet-client-key`, `--kubelet-certificate-authority` and the old `--kubelet-https`.",
         allowed: "All three given, and no `--kubelet-https=false`.",
-        repair: "None: add the flag to the static pod manifest of the API server on each control plane node (kubeadm: `apiServer.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/kube-apiserver.yaml`; RKE2 and k3s: `kube-apiserver-arg` in the server's configuration; Talos: `cluster.apiServer.extraArgs`). A provider that hides the control plane has a setting of its own. Kubelets need serving certificates of that CA first (KUBELET-004).",
+        repair: api_server_flag!("Kubelets need serving certificates of that CA first (KUBELET-004)."),
         breaks: "`kubectl logs` and `exec`, where kubelets serve certificates that they signed themselves.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

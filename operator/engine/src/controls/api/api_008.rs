@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
         why: "Profiles tell about what the server does and holds, and cost it time. Requests that may last for long let few clients use up its connections.",
         reads: "Arguments of containers that run `kube-apiserver`: `--profiling`, `--enable-logs-handler`, `--request-timeout`.",
         allowed: "`--profiling=false` (left out means true), no `--enable-logs-handler=true`, and a timeout of at most `longestRequest` (left out means a minute).",
-        repair: "None: add the flag to the static pod manifest of the API server on each control plane node (kubeadm: `apiServer.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/kube-apiserver.yaml`; RKE2 and k3s: `kube-apiserver-arg` in the server's configuration; Talos: `cluster.apiServer.extraArgs`). A provider that hides the control plane has a setting of its own.",
+        repair: api_server_flag!(),
         breaks: "Whoever reads profiles of a running server; switch it on while it is needed.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

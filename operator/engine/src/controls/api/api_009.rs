@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
         why: "A token whose account was deleted still works where it is not looked up. By default the API server makes the tokens of pods valid for a year instead of an hour, for clients that do not read them again.",
         reads: "Arguments of containers that run `kube-apiserver`: `--service-account-lookup`, `--service-account-key-file`, `--service-account-extend-token-expiration`, `--service-account-max-token-expiration`.",
         allowed: "Lookup not switched off, a key file given, `--service-account-extend-token-expiration=false` (left out means true), and a longest life, if one is given, of at most 24 hours.",
-        repair: "None: add the flag to the static pod manifest of the API server on each control plane node (kubeadm: `apiServer.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/kube-apiserver.yaml`; RKE2 and k3s: `kube-apiserver-arg` in the server's configuration; Talos: `cluster.apiServer.extraArgs`). A provider that hides the control plane has a setting of its own.",
+        repair: api_server_flag!(),
         breaks: "Clients older than 2022 that read their token once; the metric `serviceaccount_stale_tokens_total` counts their requests.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Authentication and authorization",

@@ -20,7 +20,7 @@ pub const CONTROL: Control = Control {
         why: "On the insecure port of old versions everybody is cluster-admin. A secure port of 0 leaves no other.",
         reads: "Arguments of containers that run `kube-apiserver`: `--secure-port`, `--insecure-port`, `--insecure-bind-address`.",
         allowed: "A secure port that is not 0, wherever it is given; no insecure port but 0, no insecure address. Kubernetes 1.24 and newer have no insecure port and refuse the flags.",
-        repair: "None: add the flag to the static pod manifest of the API server on each control plane node (kubeadm: `apiServer.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/kube-apiserver.yaml`; RKE2 and k3s: `kube-apiserver-arg` in the server's configuration; Talos: `cluster.apiServer.extraArgs`). A provider that hides the control plane has a setting of its own.",
+        repair: api_server_flag!(),
         breaks: "Programs on the control plane node that use port 8080; give them a kubeconfig.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
         why: "Without an audit log nobody can say who read a Secret or opened a shell in a pod, neither while it happens nor afterwards.",
         reads: "Arguments of containers that run `kube-apiserver`: `--audit-policy-file`, `--audit-log-path`, `--audit-webhook-config-file`, `--audit-log-maxage`, `--audit-log-maxbackup`, `--audit-log-maxsize`.",
         allowed: "A policy, and a log file or a webhook. A log file is kept for at least 30 days, 10 files of 100 MiB; one that goes to standard output (`-`) or to a webhook is kept by others.",
-        repair: "None: add the flag to the static pod manifest of the API server on each control plane node (kubeadm: `apiServer.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/kube-apiserver.yaml`; RKE2 and k3s: `kube-apiserver-arg` in the server's configuration; Talos: `cluster.apiServer.extraArgs`). A provider that hides the control plane has a setting of its own. Mount the policy and the folder of the log into the pod.",
+        repair: api_server_flag!("Mount the policy and the folder of the log into the pod."),
         breaks: "Room on the disk; a policy at level RequestResponse for everything slows the API server.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Audit logging and threat detection",

@@ -21,7 +21,7 @@ pub const CONTROL: Control = Control {
         why: "etcd holds every object of the cluster, Secrets among them, and asks nobody's role. Who may connect owns the cluster.",
         reads: "Arguments, and variables `ETCD_…`, of containers that run `etcd`: `--cert-file`, `--key-file`, `--client-cert-auth`.",
         allowed: "Certificate and key given, `--client-cert-auth=true`. Unknown where `--config-file` names a file.",
-        repair: "None: change the flag in the static pod manifest of etcd on each of its nodes, one after another (kubeadm: `etcd.local.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/etcd.yaml`; RKE2: `etcd-arg`; Talos: `cluster.etcd.extraArgs`).",
+        repair: etcd_flag!(),
         breaks: "Clients without a certificate of its CA: backups and monitoring, too.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

@@ -20,7 +20,7 @@ pub const CONTROL: Control = Control {
         why: "Who may be a member is sent every write and may vote. Between members go all Secrets of the cluster.",
         reads: "Arguments, and variables `ETCD_…`, of containers that run `etcd`: `--peer-cert-file`, `--peer-key-file`, `--peer-client-cert-auth`.",
         allowed: "Certificate and key given, `--peer-client-cert-auth=true`. Unknown where `--config-file` names a file.",
-        repair: "None: change the flag in the static pod manifest of etcd on each of its nodes, one after another (kubeadm: `etcd.local.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/etcd.yaml`; RKE2: `etcd-arg`; Talos: `cluster.etcd.extraArgs`).",
+        repair: etcd_flag!(),
         breaks: "Members without a certificate of the CA of peers.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

@@ -20,7 +20,7 @@ pub const CONTROL: Control = Control {
         why: "A certificate that etcd made for itself proves nothing: anybody can make another.",
         reads: "Arguments, and variables `ETCD_…`, of containers that run `etcd`: `--auto-tls`, `--peer-auto-tls`.",
         allowed: "Neither is true. Unknown where `--config-file` names a file.",
-        repair: "None: change the flag in the static pod manifest of etcd on each of its nodes, one after another (kubeadm: `etcd.local.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/etcd.yaml`; RKE2: `etcd-arg`; Talos: `cluster.etcd.extraArgs`).",
+        repair: etcd_flag!(),
         breaks: "Nothing, once ETCD-001 and ETCD-002 pass.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

@@ -16,7 +16,7 @@ pub const CONTROL: Control = Control {
         why: "etcd has one client, the API server. What listens on all addresses is offered to pods and to the Internet as well, and what listens without TLS is open to all of them.",
         reads: "Arguments, and variables `ETCD_…`, of containers that run `etcd`: `--listen-client-urls`, `--listen-metrics-urls`.",
         allowed: "Named addresses with `https`; `http` on loopback addresses only. Unknown where `--config-file` names a file.",
-        repair: "None: change the flag in the static pod manifest of etcd on each of its nodes, one after another (kubeadm: `etcd.local.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/etcd.yaml`; RKE2: `etcd-arg`; Talos: `cluster.etcd.extraArgs`).",
+        repair: etcd_flag!(),
         breaks: "Clients that reach etcd over another address than the named ones.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

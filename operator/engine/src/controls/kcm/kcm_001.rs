@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
         why: "The controller manager signs tokens and certificates. Its port tells about the cluster and, with profiling, what is in its memory. Nobody but its own node needs it.",
         reads: "Arguments of containers that run `kube-controller-manager`: `--bind-address`, `--profiling`, the old `--port` and `--address`.",
         allowed: "A loopback address (left out means all), `--profiling=false` (left out means true), no insecure port.",
-        repair: "None: add the flags to the static pod manifest of the controller manager (kubeadm: `controllerManager.extraArgs`; RKE2 and k3s: `kube-controller-manager-arg`; Talos: `cluster.controllerManager.extraArgs`).",
+        repair: controller_manager_flag!(),
         breaks: "Metrics that are scraped from another host.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
         why: "Without an account for each controller all of them have the rights of all. Without the CA in their tokens pods cannot verify the API server. Without a bound on ended pods they fill etcd.",
         reads: "Arguments of containers that run `kube-controller-manager`: `--use-service-account-credentials`, `--service-account-private-key-file`, `--root-ca-file`, `--terminated-pod-gc-threshold`, the gate RotateKubeletServerCertificate.",
         allowed: "`--use-service-account-credentials=true` (left out means false), key and CA given, a threshold above 0 given, the gate not switched off.",
-        repair: "None: add the flags to the static pod manifest of the controller manager (kubeadm: `controllerManager.extraArgs`; RKE2 and k3s: `kube-controller-manager-arg`; Talos: `cluster.controllerManager.extraArgs`).",
+        repair: controller_manager_flag!(),
         breaks: "Nothing: the roles `system:controller:…` are there in every cluster with RBAC.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Authentication and authorization",

@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
         why: "The kubelet starts programs in every container of its node. A kubelet that lets anonymous clients in, or cannot tell its clients, does so for everybody who reaches port 10250.",
         reads: "`authentication` of KubeletConfiguration, as a file or in a ConfigMap, which says what is meant and not what runs; `--anonymous-auth`, `--client-ca-file`, `--authentication-token-webhook` of containers that run `kubelet`.",
         allowed: "Anonymous requests off, a CA for client certificates given, tokens checked with the API server. Left out in the file, the first and the last are so; left out as flags, they are not.",
-        repair: "None: set the field in the kubelet's configuration file on each node and restart it (kubeadm: ConfigMap `kubelet-config`, then `kubeadm upgrade node`; RKE2 and k3s: `kubelet-arg`; Talos: `machine.kubelet.extraConfig`; managed nodes: the node group's configuration).",
+        repair: kubelet_field!(),
         breaks: "Monitoring that reads kubelets without credentials.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Authentication and authorization",

@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
         why: "With AlwaysAllow whoever signs in, every pod with a token among them, may run programs in every container of the node.",
         reads: "`authorization.mode` of KubeletConfiguration, as a file or in a ConfigMap, which says what is meant and not what runs; `--authorization-mode` of containers that run `kubelet`.",
         allowed: "Webhook: the kubelet asks the API server. Left out in the file it is so; left out as a flag it is AlwaysAllow.",
-        repair: "None: set the field in the kubelet's configuration file on each node and restart it (kubeadm: ConfigMap `kubelet-config`, then `kubeadm upgrade node`; RKE2 and k3s: `kubelet-arg`; Talos: `machine.kubelet.extraConfig`; managed nodes: the node group's configuration).",
+        repair: kubelet_field!(),
         breaks: "Clients without a role for `nodes/…`.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Authentication and authorization",

@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
         why: "The read-only port tells everybody every pod of the node, with its environment.",
         reads: "`readOnlyPort` of KubeletConfiguration, as a file or in a ConfigMap, which says what is meant and not what runs; `--read-only-port` of containers that run `kubelet`.",
         allowed: "0. Left out in the file it is 0; left out as a flag it is 10255.",
-        repair: "None: set the field in the kubelet's configuration file on each node and restart it (kubeadm: ConfigMap `kubelet-config`, then `kubeadm upgrade node`; RKE2 and k3s: `kubelet-arg`; Talos: `machine.kubelet.extraConfig`; managed nodes: the node group's configuration).",
+        repair: kubelet_field!(),
         breaks: "Monitoring that reads port 10255; port 10250 has the same with authentication.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
         why: "A certificate that the kubelet signed itself proves nothing: whoever takes its address gets the commands of the API server. Old ciphers let recorded traffic be read later.",
         reads: "`serverTLSBootstrap`, `tlsCertFile`, `tlsPrivateKeyFile`, `tlsMinVersion`, `tlsCipherSuites` of KubeletConfiguration, as a file or in a ConfigMap, which says what is meant and not what runs; `--rotate-server-certificates`, `--tls-cert-file`, `--tls-private-key-file`, `--tls-min-version`, `--tls-cipher-suites` of containers that run `kubelet`.",
         allowed: "A certificate that is asked for from the cluster's CA, or files with one; TLS 1.2 or newer (the default); a list of suites with forward secrecy, or TLS 1.3.",
-        repair: "None: set the field in the kubelet's configuration file on each node and restart it (kubeadm: ConfigMap `kubelet-config`, then `kubeadm upgrade node`; RKE2 and k3s: `kubelet-arg`; Talos: `machine.kubelet.extraConfig`; managed nodes: the node group's configuration). With `serverTLSBootstrap` somebody must approve the requests for certificates.",
+        repair: kubelet_field!("With `serverTLSBootstrap` somebody must approve the requests for certificates."),
         breaks: "`kubectl logs` and `exec` until the requests are approved.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

@@ -21,7 +21,7 @@ pub const CONTROL: Control = Control {
         why: "A certificate that is never replaced is a stolen one that works for a year, and a node that drops out when it ends.",
         reads: "`rotateCertificates`, `featureGates` of KubeletConfiguration, as a file or in a ConfigMap, which says what is meant and not what runs; `--rotate-certificates`, `--feature-gates` of containers that run `kubelet`.",
         allowed: "Rotation on (left out means off), and the gate RotateKubeletServerCertificate not switched off.",
-        repair: "None: set the field in the kubelet's configuration file on each node and restart it (kubeadm: ConfigMap `kubelet-config`, then `kubeadm upgrade node`; RKE2 and k3s: `kubelet-arg`; Talos: `machine.kubelet.extraConfig`; managed nodes: the node group's configuration).",
+        repair: kubelet_field!(),
         breaks: "Nothing where the controller manager signs, which is the default.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

@@ -21,7 +21,7 @@ pub const CONTROL: Control = Control {
         why: "One pod that starts processes without end takes the last id of the node, and then neither other pods nor the kubelet can start anything.",
         reads: "`podPidsLimit`, `systemReserved`, `kubeReserved` of KubeletConfiguration, as a file or in a ConfigMap, which says what is meant and not what runs; `--pod-max-pids` of containers that run `kubelet`.",
         allowed: "A limit above 0 for each pod (left out means none), and ids reserved for the system.",
-        repair: "None: set the field in the kubelet's configuration file on each node and restart it (kubeadm: ConfigMap `kubelet-config`, then `kubeadm upgrade node`; RKE2 and k3s: `kubelet-arg`; Talos: `machine.kubelet.extraConfig`; managed nodes: the node group's configuration).",
+        repair: kubelet_field!(),
         breaks: "Pods that need more processes than the limit.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening, Resource policies",

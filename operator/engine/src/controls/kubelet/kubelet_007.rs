@@ -16,7 +16,7 @@ pub const CONTROL: Control = Control {
         why: "A container that names no profile may make every system call, also those through which kernels were broken out of before.",
         reads: "`seccompDefault` of KubeletConfiguration, as a file or in a ConfigMap, which says what is meant and not what runs; `--seccomp-default` of containers that run `kubelet`.",
         allowed: "true (left out means false): what names no profile gets the runtime's default.",
-        repair: "None: set the field in the kubelet's configuration file on each node and restart it (kubeadm: ConfigMap `kubelet-config`, then `kubeadm upgrade node`; RKE2 and k3s: `kubelet-arg`; Talos: `machine.kubelet.extraConfig`; managed nodes: the node group's configuration).",
+        repair: kubelet_field!(),
         breaks: "Containers that need system calls outside the default profile; POD-013 lists those that name none.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Kubernetes Pod security",

@@ -16,7 +16,7 @@ pub const CONTROL: Control = Control {
         why: "Profiles, flags that change while the kubelet runs, and every file under `/var/log` of the node are more than `kubectl logs` and `exec` need.",
         reads: "`enableProfilingHandler`, `enableDebugFlagsHandler`, `enableSystemLogHandler`, `enableSystemLogQuery` of KubeletConfiguration, as a file or in a ConfigMap, which says what is meant and not what runs; no flags of containers that run `kubelet`.",
         allowed: "false. Left out, the first three are true.",
-        repair: "None: set the field in the kubelet's configuration file on each node and restart it (kubeadm: ConfigMap `kubelet-config`, then `kubeadm upgrade node`; RKE2 and k3s: `kubelet-arg`; Talos: `machine.kubelet.extraConfig`; managed nodes: the node group's configuration).",
+        repair: kubelet_field!(),
         breaks: "`kubectl get --raw /api/v1/nodes/…/proxy/logs/`, and tools that fetch profiles.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening",

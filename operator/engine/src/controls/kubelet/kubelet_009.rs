@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
         why: "Pods from a web address come to the node past the API server and its admission. Unsafe kernel parameters reach beyond the pod that sets them. A name of the node's own choosing gets it the certificate of another.",
         reads: "`makeIPTablesUtilChains`, `protectKernelDefaults`, `allowedUnsafeSysctls`, `staticPodURL` of KubeletConfiguration, as a file or in a ConfigMap, which says what is meant and not what runs; `--make-iptables-util-chains`, `--protect-kernel-defaults`, `--allowed-unsafe-sysctls`, `--manifest-url`, `--hostname-override` of containers that run `kubelet`.",
         allowed: "Chains kept (the default), kernel defaults protected (left out means false), no unsafe parameter, no static pods from an address, no other name.",
-        repair: "None: set the field in the kubelet's configuration file on each node and restart it (kubeadm: ConfigMap `kubelet-config`, then `kubeadm upgrade node`; RKE2 and k3s: `kubelet-arg`; Talos: `machine.kubelet.extraConfig`; managed nodes: the node group's configuration).",
+        repair: kubelet_field!(),
         breaks: "A kubelet that protects kernel defaults does not start where the node has others.",
         sources: &[
             "CIS Kubernetes Benchmark 1.12, 4.2.6 and 4.2.7",

@@ -24,7 +24,9 @@ pub const CONTROL: Control = Control {
         why: "etcd, its backups and the disks below hold Secrets in clear text. Whoever gets hold of one of them has all credentials of the cluster.",
         reads: "Arguments of containers that run `kube-apiserver`: `--encryption-provider-config`; `resources` of EncryptionConfiguration documents.",
         allowed: "The file given; in the document, a provider other than identity first for Secrets. What the file holds is judged where it is given, too.",
-        repair: "None: add the flag to the static pod manifest of the API server on each control plane node (kubeadm: `apiServer.extraArgs` of ClusterConfiguration and `/etc/kubernetes/manifests/kube-apiserver.yaml`; RKE2 and k3s: `kube-apiserver-arg` in the server's configuration; Talos: `cluster.apiServer.extraArgs`). A provider that hides the control plane has a setting of its own. Then write every Secret anew: `kubectl get secrets -A -o json | kubectl replace -f -`.",
+        repair: api_server_flag!(
+            "Then write every Secret anew: `kubectl get secrets -A -o json | kubectl replace -f -`."
+        ),
         breaks: "Nothing, as long as the key is not lost; with it all Secrets are.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Network separation and hardening, Secrets",
