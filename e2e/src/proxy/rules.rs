@@ -121,6 +121,20 @@ impl Fault {
         Self::status(403, "Forbidden", "forbidden by the fault proxy")
     }
 
+    /// The answer to a `SelfSubjectRulesReview` of an account that may nothing.
+    pub fn no_rights() -> Self {
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "metadata": {}, "spec": {},
+            "status": { "resourceRules": [], "nonResourceRules": [], "incomplete": false },
+        });
+        Self::Answer(Answer {
+            code: 201,
+            retry_after: None,
+            content_type: "application/json",
+            body: review.to_string(),
+        })
+    }
+
     /// 500.
     pub fn internal_error() -> Self {
         Self::status(

@@ -64,20 +64,9 @@ async fn promise_12_a_missing_right_to_repair_is_a_condition_and_a_metric() -> R
         let spec = json!({ "mode": "Enforce", "remediation": { "autoApprove": "None" } });
         apply(test, &[Workload::named("web").replicas(0).deployment(), policy(&spec)]).await?;
         let proxy = Proxy::start(test.cluster).await?;
-        // An answer without any rule: the account may nothing.
-        let nothing = json!({
-            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "metadata": {}, "spec": {},
-            "status": { "resourceRules": [], "nonResourceRules": [], "incomplete": false },
-        });
-        let answer = ironside_e2e::proxy::Answer {
-            code: 201,
-            retry_after: None,
-            content_type: "application/json",
-            body: nothing.to_string(),
-        };
         let without = proxy.inject(Rule::new(
             Match::resource("selfsubjectrulesreviews"),
-            Fault::Answer(answer),
+            Fault::no_rights(),
         ));
         let operator = Start::new(test).via(&proxy).ready().await?;
         let status = until_status(test, "the missing right shows", |status| {

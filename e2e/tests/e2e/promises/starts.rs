@@ -5,7 +5,7 @@ use ironside_crds::Phase;
 use ironside_e2e::cluster::Options;
 use ironside_e2e::install::repository;
 use ironside_e2e::operator::Start;
-use ironside_e2e::proxy::{Answer, Fault, Match, Proxy, Rule};
+use ironside_e2e::proxy::{Fault, Match, Proxy, Rule};
 use ironside_e2e::scenario::scenario_with;
 use ironside_e2e::workloads::{available_deployment, until_rolled_out};
 use ironside_e2e::{scenario, wait};
@@ -96,19 +96,9 @@ async fn promise_08_nothing_starts_without_permission() -> Result<()> {
     scenario(async |test| {
         available_deployment(&test.client, &test.namespace, &steady("web")).await?;
         let proxy = Proxy::start(test.cluster).await?;
-        let nothing = json!({
-            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "metadata": {}, "spec": {},
-            "status": { "resourceRules": [], "nonResourceRules": [], "incomplete": false },
-        });
-        let answer = Answer {
-            code: 201,
-            retry_after: None,
-            content_type: "application/json",
-            body: nothing.to_string(),
-        };
         let without = proxy.inject(Rule::new(
             Match::resource("selfsubjectrulesreviews"),
-            Fault::Answer(answer),
+            Fault::no_rights(),
         ));
         let operator = Start::new(test).via(&proxy).ready().await?;
         // Rights are asked for as soon as a policy needs them, which is while the target settles.
