@@ -1,6 +1,7 @@
 //! Judges manifests with the operator's engine: objects into the world, every control of the policies on every target.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::sync::Arc;
 
 use ironside_crds::{
@@ -72,6 +73,11 @@ impl Judged {
             .flat_map(|(source, evaluation)| evaluation.findings.iter().map(move |f| (source, f)))
     }
 
+    /// Says what could not be read, a line each; whether there was any.
+    pub(super) fn tell_problems(&self, err: &mut dyn Write) -> std::io::Result<bool> {
+        tell(&self.problems, &self.shadowed, err)
+    }
+
     /// How many findings have this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.findings()
@@ -121,6 +127,11 @@ impl Scanned {
             skipped: self.skipped,
             stdin: self.stdin,
         }
+    }
+
+    /// Says what could not be read, a line each; whether there was any.
+    pub(super) fn tell_problems(&self, err: &mut dyn Write) -> std::io::Result<bool> {
+        tell(&self.problems, &self.shadowed, err)
     }
 
     /// Everything that was taken in, unjudged.
@@ -214,13 +225,13 @@ impl Scanned {
         if api_version.starts_with("hardening.ironside.dev/") {
             return self.add_own(&kind, &source, object);
         }
-        // Documents that configure a component are in no namespace, and policies of the command line reach none of these yet.
-        let known = Kind::from_manifest(&api_version, &kind)
-            .filter(|kind| is_known_version(&api_version) && kind.configures().is_none());
-        let Some(kind) = known else {
+        let Some(kind) = Kind::from_manifest(&api_version, &kind).filter(|_| is_known_version(&api_version)) else {
             self.skipped += 1;
             return;
         };
+        if kind.configures().is_some() {
+            name_document(&mut object, &source);
+        }
         if kind.namespaced() {
             let namespace = object
                 .pointer("/metadata/namespace")
@@ -281,6 +292,32 @@ impl Scanned {
                 self.world.apply(Delta::Apply(namespace));
             }
         }
+    }
+}
+
+/// Problems are told one by one; definitions that a later one replaced are many where a folder holds variants, and one line says so.
+fn tell(problems: &[Problem], shadowed: &[String], err: &mut dyn Write) -> std::io::Result<bool> {
+    for problem in problems {
+        writeln!(err, "ironside: {problem}")?;
+    }
+    if let [first, more @ ..] = shadowed {
+        let more = match more.len() {
+            0 => String::new(),
+            number => format!("; {number} more are"),
+        };
+        writeln!(
+            err,
+            "ironside: defined more than once, the later one is judged: {first}{more}"
+        )?;
+    }
+    Ok(!problems.is_empty())
+}
+
+/// A document that configures a component has no name: the place where it stands tells it from others.
+fn name_document(object: &mut Value, source: &Source) {
+    let name = object.pointer("/metadata/name").and_then(Value::as_str);
+    if name.is_none_or(str::is_empty) {
+        object["metadata"] = json!({"name": source.to_string()});
     }
 }
 

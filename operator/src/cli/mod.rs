@@ -16,6 +16,7 @@ mod manifest;
 mod networks;
 mod pause;
 mod plan;
+mod profile;
 mod reach;
 mod report;
 mod scan;

@@ -35,10 +35,7 @@ impl PlanArgs {
         let mut scanned = Scanned::default();
         listing::read_policies(&connection.client, &mut scanned).await;
         listing::read(&connection.client, namespace, &mut scanned).await;
-        let trouble = !scanned.problems.is_empty();
-        for problem in &scanned.problems {
-            writeln!(err, "ironside: {problem}")?;
-        }
+        let trouble = scanned.tell_problems(err)?;
         if !scanned.has_policies() {
             writeln!(
                 err,

@@ -54,10 +54,7 @@ impl ReachArgs {
         } else {
             scanned.add(Manifests::read(&self.paths, &mut std::io::stdin().lock()));
         }
-        for problem in &scanned.problems {
-            writeln!(err, "ironside: {problem}")?;
-        }
-        let trouble = !scanned.problems.is_empty();
+        let trouble = scanned.tell_problems(err)?;
         let world = scanned.world();
         let ends = ends(&world);
         for who in [&self.from, &self.to].into_iter().flatten() {
@@ -76,7 +73,10 @@ impl ReachArgs {
         };
         let rows = rows(&world, &ends, wanted);
         match self.output {
-            Format::Table => write_table(&rows, Style::of_stdout(), out)?,
+            Format::Table => {
+                let everyone = self.from.is_none() && namespace.is_none();
+                write_table(&rows, everyone, Style::of_stdout(), out)?;
+            }
             Format::Json => {
                 let items: Vec<Value> = rows.iter().map(Row::as_json).collect();
                 let document = json!({"apiVersion": "ironside.dev/v1", "kind": "ReachList", "items": items});
@@ -274,8 +274,8 @@ fn ports_as_json(ports: &PortSet) -> Value {
     ports.ranges().map(range).collect()
 }
 
-/// By the end that is reached: who reaches the same is told once.
-fn write_table(rows: &[Row], style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+/// By the end that is reached: who reaches the same is told once. `everyone`: the rows are those from every end.
+fn write_table(rows: &[Row], everyone: bool, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
     let mut by_end: BTreeMap<&Name, BTreeMap<String, Vec<String>>> = BTreeMap::new();
     for row in rows {
         let froms = by_end.entry(&row.to).or_default().entry(row.words()).or_default();
@@ -283,7 +283,7 @@ fn write_table(rows: &[Row], style: Style, out: &mut dyn Write) -> std::io::Resu
     }
     for (to, groups) in &by_end {
         writeln!(out, "{}", style.bold(&to.to_string()))?;
-        let everyone = groups.len() == 1;
+        let everyone = everyone && groups.len() == 1;
         for (ports, from) in groups {
             if everyone {
                 writeln!(out, "  {ports}  from everyone")?;
@@ -361,6 +361,12 @@ perhaps: only some pods of that end, or only with network plugins that let an ip
 \x20 TCP 8080  from Deployment shop/db\n\
 \x20 all ports  from other nodes; outside, 0.0.0.0 to 9.255.255.255; outside, 10.0.0.0 to 10.255.255.255; outside, 11.0.0.0 to 255.255.255.255; outside, IPv6 addresses\n"
         );
+    }
+
+    #[tokio::test]
+    async fn only_who_was_asked_about_is_named() {
+        let (text, _) = said(&["--from", "deployment/db", "--to", "deployment/web"]).await;
+        assert_eq!(text, "Deployment shop/web\n\x20 TCP 8080  from Deployment shop/db\n");
     }
 
     #[tokio::test]

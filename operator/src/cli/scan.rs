@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use clap::{Args, ValueEnum};
-use ironside_crds::ProfileName;
+use clap::Args;
 
-use super::judge::{Judged, Scanned};
+use super::judge::Judged;
 use super::manifest::Manifests;
+use super::profile::JudgeArgs;
 use super::report::{self, Baseline, Form};
 use super::{ClusterArgs, Outcome, kubeconfig, listing};
 
@@ -21,12 +21,8 @@ pub(super) struct ScanArgs {
     cluster: bool,
     #[command(flatten)]
     target: ClusterArgs,
-    /// Policies and exceptions to judge by: manifests of Ironside's own kinds. They may also stand among the scanned files.
-    #[arg(long, value_name = "FILE")]
-    policy: Vec<PathBuf>,
-    /// What to ask for when no policy is given.
-    #[arg(long, value_enum, default_value_t)]
-    profile: ProfileArg,
+    #[command(flatten)]
+    judge: JudgeArgs,
     /// Output format.
     #[arg(short, long, value_enum, default_value_t)]
     output: Form,
@@ -38,43 +34,13 @@ pub(super) struct ScanArgs {
     all: bool,
 }
 
-/// Profile as it is written on the command line.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-pub(super) enum ProfileArg {
-    /// The NSA/CISA Kubernetes Hardening Guide.
-    #[default]
-    #[value(alias = "NsaCisa")]
-    NsaCisa,
-    /// Pod Security Standards, baseline.
-    #[value(alias = "PssBaseline")]
-    PssBaseline,
-    /// Pod Security Standards, restricted.
-    #[value(alias = "PssRestricted")]
-    PssRestricted,
-    /// CIS Kubernetes Benchmark, the part about workloads.
-    #[value(alias = "Cis")]
-    Cis,
-}
-
-impl From<ProfileArg> for ProfileName {
-    fn from(profile: ProfileArg) -> Self {
-        match profile {
-            ProfileArg::NsaCisa => Self::NsaCisa,
-            ProfileArg::PssBaseline => Self::PssBaseline,
-            ProfileArg::PssRestricted => Self::PssRestricted,
-            ProfileArg::Cis => Self::Cis,
-        }
-    }
-}
-
 impl ScanArgs {
     pub(super) async fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Outcome> {
         if self.paths.is_empty() && !self.cluster {
             bail!("nothing to scan: give files or folders, `-` for standard input, or --cluster");
         }
         let baseline = self.baseline.as_deref().map(Baseline::read).transpose()?;
-        let mut scanned = Scanned::default();
-        scanned.add(Manifests::read(&self.policy, &mut std::io::empty()));
+        let mut scanned = self.judge.policies();
         if self.cluster {
             let connection = kubeconfig::connect(&self.target).await?;
             listing::read(&connection.client, self.target.namespace.as_deref(), &mut scanned).await;
@@ -85,23 +51,11 @@ impl ScanArgs {
             }
             scanned.add(manifests);
         }
-        let mut judged = scanned.judge(self.profile.into(), jiff::Timestamp::now());
+        let mut judged = scanned.judge(self.judge.profile(), jiff::Timestamp::now());
         if let Some(baseline) = baseline {
             baseline.take_from(&mut judged);
         }
-        for problem in &judged.problems {
-            writeln!(err, "ironside: {problem}")?;
-        }
-        if let [first, more @ ..] = judged.shadowed.as_slice() {
-            let more = match more.len() {
-                0 => String::new(),
-                number => format!("; {number} more are"),
-            };
-            writeln!(
-                err,
-                "ironside: defined more than once, the later one is judged: {first}{more}"
-            )?;
-        }
+        judged.tell_problems(err)?;
         report::write(&judged, self.output, self.all, out)?;
         Ok(outcome(&judged))
     }

@@ -1,64 +1,17 @@
 //! `ironside fix` and the forms of `ironside scan` as processes, on files that a developer has.
 
-#![allow(clippy::unwrap_used)] // a test
-
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
 
 use serde_json::Value;
 
+use super::{Folder, err, ironside, out};
+
 const SHOP: &str = "# The shop.\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  replicas: 2\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers:\n      - name: web # serves pages\n        image: registry.example.com/web:1.4.2\n";
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("ironside-fix-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn put(&self, name: &str, text: &str) -> String {
-        std::fs::write(self.0.join(name), text).unwrap();
-        self.0.join(name).display().to_string()
-    }
-
-    fn read(&self, name: &str) -> String {
-        std::fs::read_to_string(self.0.join(name)).unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn ironside(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ironside"))
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
-
-fn out(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn err(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
 
 #[test]
 fn a_dry_run_shows_a_diff_and_writes_nothing() {
     let folder = Folder::new("dry");
-    let file = folder.put("web.yaml", SHOP);
+    let file = folder.put("web.yaml", SHOP).file("web.yaml");
     let shown = ironside(&["fix", &file], "");
     assert_eq!(shown.status.code(), Some(1), "{}", err(&shown));
     let text = out(&shown);
@@ -70,7 +23,7 @@ fn a_dry_run_shows_a_diff_and_writes_nothing() {
 #[test]
 fn what_is_written_is_clean_and_keeps_its_comments() {
     let folder = Folder::new("write");
-    let file = folder.put("web.yaml", SHOP);
+    let file = folder.put("web.yaml", SHOP).file("web.yaml");
     let written = ironside(&["fix", &file, "--write"], "");
     assert_eq!(written.status.code(), Some(0), "{}{}", out(&written), err(&written));
     let text = folder.read("web.yaml");
@@ -133,7 +86,7 @@ fn what_cannot_be_proven_is_left_alone_and_said() {
 #[test]
 fn patches_for_kustomize_leave_the_manifest_alone() {
     let folder = Folder::new("kustomize");
-    let file = folder.put("web.yaml", SHOP);
+    let file = folder.put("web.yaml", SHOP).file("web.yaml");
     let patches = folder.0.join("patches");
     let written = ironside(&["fix", &file, "--kustomize", &patches.display().to_string()], "");
     assert_eq!(written.status.code(), Some(0), "{}", err(&written));
@@ -151,7 +104,7 @@ fn patches_for_kustomize_leave_the_manifest_alone() {
 #[test]
 fn findings_stand_at_their_line_in_every_form() {
     let folder = Folder::new("forms");
-    let file = folder.put("web.yaml", SHOP);
+    let file = folder.put("web.yaml", SHOP).file("web.yaml");
     let form = |form: &str| out(&ironside(&["scan", &file, "-o", form], ""));
     let table = form("table");
     assert!(
@@ -197,7 +150,9 @@ fn a_name_cannot_break_out_of_the_page() {
 #[test]
 fn a_baseline_hides_what_was_known_wherever_it_moved() {
     let folder = Folder::new("baseline");
-    let baseline = folder.put("known.json", &out(&ironside(&["scan", "-", "-o", "json"], SHOP)));
+    let baseline = folder
+        .put("known.json", out(&ironside(&["scan", "-", "-o", "json"], SHOP)))
+        .file("known.json");
     let known = ironside(
         &["scan", "-", "--baseline", &baseline],
         &format!("# one line more\n{SHOP}"),
@@ -212,7 +167,10 @@ fn a_baseline_hides_what_was_known_wherever_it_moved() {
         "{}",
         out(&new)
     );
-    let wrong = ironside(&["scan", "-", "--baseline", &folder.put("x.json", "{}")], SHOP);
+    let wrong = ironside(
+        &["scan", "-", "--baseline", &folder.put("x.json", "{}").file("x.json")],
+        SHOP,
+    );
     assert_eq!(wrong.status.code(), Some(2));
     assert!(err(&wrong).contains("ironside scan -o json"), "{}", err(&wrong));
 }

@@ -5,6 +5,7 @@
 mod bad_input;
 mod can;
 mod diff;
+mod fix;
 mod oscal;
 
 use std::io::Write as _;
@@ -86,6 +87,10 @@ impl Folder {
     fn put(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
         std::fs::write(self.0.join(name), content).unwrap();
         self
+    }
+
+    fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.0.join(name)).unwrap()
     }
 
     fn file(&self, name: &str) -> String {
@@ -243,4 +248,28 @@ fn what_is_in_no_namespace_is_judged_too() {
     let output = ironside(&["scan", "-"], role);
     assert!(out(&output).contains("RBAC-002"), "{}", out(&output));
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn documents_that_configure_a_component_are_told_apart_by_their_place() {
+    let text = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nreadOnlyPort: 10255\n---\n\
+                apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\nreadOnlyPort: 0\n";
+    let output = ironside(&["scan", "-", "-o", "json", "--all"], text);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let results = report["results"].as_array().unwrap();
+    let of_port: Vec<(&str, &str)> = results
+        .iter()
+        .filter(|result| result["control"] == "KUBELET-003")
+        .map(|result| {
+            (
+                result["object"]["name"].as_str().unwrap(),
+                result["result"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(of_port, [("-:1", "Fail"), ("-:5", "Pass")], "{}", err(&output));
+    assert!(
+        results.iter().all(|result| result["component"] == "Kubelet"),
+        "{report:#}"
+    );
 }

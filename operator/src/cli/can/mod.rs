@@ -81,10 +81,7 @@ impl CanArgs {
             let manifests = Manifests::read(&self.files, &mut std::io::stdin().lock());
             scanned.add(manifests);
         }
-        let trouble = !scanned.problems.is_empty();
-        for problem in &scanned.problems {
-            writeln!(err, "ironside: {problem}")?;
-        }
+        let trouble = scanned.tell_problems(err)?;
         let world = scanned.world();
         let graph = Graph::of(&world);
         let answers: Vec<Answer<'_>> = questions.iter().map(|question| Answer::of(&graph, question)).collect();

@@ -10,12 +10,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::Args;
-use ironside_crds::ProfileName;
 
 use super::judge::Scanned;
 use super::manifest::Manifests;
+use super::profile::JudgeArgs;
 use super::report::Scan;
-use super::scan::ProfileArg;
 use super::style::Style;
 use super::{ClusterArgs, Format, Outcome, kubeconfig, listing};
 use compare::compare;
@@ -33,12 +32,8 @@ pub(super) struct DiffArgs {
     cluster: bool,
     #[command(flatten)]
     target: ClusterArgs,
-    /// Policies and exceptions to judge manifests and the cluster by.
-    #[arg(long, value_name = "FILE")]
-    policy: Vec<PathBuf>,
-    /// What to ask for when no policy is given.
-    #[arg(long, value_enum, default_value_t)]
-    profile: ProfileArg,
+    #[command(flatten)]
+    judge: JudgeArgs,
     /// Output format.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -96,7 +91,7 @@ impl DiffArgs {
         let scan = match given(path)? {
             Given::Scan(scan) => scan,
             Given::Manifests(manifests) => {
-                let mut scanned = self.policies();
+                let mut scanned = self.judge.policies();
                 scanned.add(manifests);
                 self.judge(scanned)?
             }
@@ -108,7 +103,7 @@ impl DiffArgs {
     async fn with_cluster(&self) -> anyhow::Result<(Side, Side)> {
         let given = given(&self.earlier)?;
         let connection = kubeconfig::connect(&self.target).await?;
-        let mut live = self.policies();
+        let mut live = self.judge.policies();
         listing::read(&connection.client, self.target.namespace.as_deref(), &mut live).await;
         let name = self.earlier.display().to_string();
         let cluster = "cluster".to_owned();
@@ -139,15 +134,8 @@ impl DiffArgs {
         })
     }
 
-    fn policies(&self) -> Scanned {
-        let mut scanned = Scanned::default();
-        scanned.add(Manifests::read(&self.policy, &mut std::io::empty()));
-        scanned
-    }
-
     fn judge(&self, scanned: Scanned) -> anyhow::Result<Scan> {
-        let profile: ProfileName = self.profile.into();
-        Scan::of(&scanned.judge(profile, jiff::Timestamp::now()))
+        Scan::of(&scanned.judge(self.judge.profile(), jiff::Timestamp::now()))
     }
 }
 

@@ -16,9 +16,8 @@ use ironside_engine::controls::{Control, ControlId, Risk, find};
 use ironside_engine::plan::Plan;
 
 use super::Outcome;
-use super::judge::Scanned;
 use super::manifest::{Manifests, Source};
-use super::scan::ProfileArg;
+use super::profile::JudgeArgs;
 use super::style::Style;
 pub(super) use fixer::Fixer;
 use fixer::Repairable;
@@ -47,12 +46,8 @@ pub(super) struct FixArgs {
     /// Only repairs of this risk or less.
     #[arg(long, value_enum, default_value_t)]
     max_risk: MaxRisk,
-    /// Policies and exceptions to go by. They may also stand among the manifests.
-    #[arg(long, value_name = "FILE")]
-    policy: Vec<PathBuf>,
-    /// What to ask for when no policy is given.
-    #[arg(long, value_enum, default_value_t)]
-    profile: ProfileArg,
+    #[command(flatten)]
+    judge: JudgeArgs,
 }
 
 /// The highest risk of a repair that is taken.
@@ -83,16 +78,12 @@ impl FixArgs {
         if self.pick && (self.paths.iter().any(|path| path == Path::new("-")) || !std::io::stdin().is_terminal()) {
             bail!("--pick asks on the terminal: give files, and run it in one");
         }
-        let mut scanned = Scanned::default();
-        scanned.add(Manifests::read(&self.policy, &mut std::io::empty()));
+        let mut scanned = self.judge.policies();
         let manifests = Manifests::read(&self.paths, &mut std::io::stdin().lock());
         let stdin = manifests.stdin.clone();
         scanned.add(manifests);
-        let mut trouble = !scanned.problems.is_empty();
-        for problem in &scanned.problems {
-            writeln!(err, "ironside: {problem}")?;
-        }
-        let fixer = scanned.fixer(self.profile.into(), jiff::Timestamp::now());
+        let mut trouble = scanned.tell_problems(err)?;
+        let fixer = scanned.fixer(self.judge.profile(), jiff::Timestamp::now());
         // The result itself goes to standard output where a pipe reads it.
         let piped = self.write && stdin.is_some();
         let style = Style::of_stdout();

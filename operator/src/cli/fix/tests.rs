@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ironside_crds::ProfileName;
 
+use super::super::judge::Scanned;
 use super::*;
 use crate::yaml::Refusal;
 
