@@ -26,13 +26,18 @@ pub(crate) struct Person<'a> {
 impl<'a> Person<'a> {
     /// Somebody who may approve in the test's namespace, and no more.
     async fn approver(test: &'a Scenario<'a>, name: &str) -> Result<Self> {
+        Self::with_role(test, name, "--clusterrole=ironside-approver").await
+    }
+
+    /// Somebody with a role in the test's namespace, given as kubectl's flag, and no more.
+    pub(crate) async fn with_role(test: &'a Scenario<'a>, name: &str, role: &str) -> Result<Self> {
         let written = std::fs::read_to_string(test.cluster.kubeconfig())?;
         let mut config: Value = serde_saphyr::from_str(&written).context("a kubeconfig")?;
         config["users"][0]["user"]["as"] = json!(name);
         let kubeconfig = test.folder().join(format!("{name}.kubeconfig"));
         std::fs::write(&kubeconfig, config.to_string())?;
         let kubectl = test.cluster.kubectl()?;
-        let (role, user) = ("--clusterrole=ironside-approver", format!("--user={name}"));
+        let user = format!("--user={name}");
         kubectl
             .run(&["create", "rolebinding", name, "-n", &test.namespace, role, &user])
             .await?;
@@ -54,7 +59,7 @@ impl<'a> Person<'a> {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    async fn run(&self, arguments: &[&str]) -> Result<std::process::Output> {
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Result<std::process::Output> {
         tokio::process::Command::new(workspace_program("ironside")?)
             .args(arguments)
             .args(["-n", &self.test.namespace])

@@ -18,4 +18,5 @@ mod promises;
 mod repair;
 mod reports;
 mod rights;
+mod scan;
 mod stories;

@@ -8,7 +8,7 @@ use ironside_crds::{
     ClusterHardeningException, ClusterHardeningPolicy, ClusterHardeningPolicySpec, HardeningException, HardeningPolicy,
     PolicySpec, Profile, ProfileName,
 };
-use ironside_engine::controls::Verdict;
+use ironside_engine::controls::{Gap, Verdict};
 use ironside_engine::evaluate::{Evaluation, Evaluator, Finding, Score, Scoreboard};
 use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::network::{Settings, plan_namespace};
@@ -92,8 +92,30 @@ impl Scanned {
         self.problems.extend(manifests.problems);
         self.stdin = manifests.stdin.or(self.stdin.take());
         for document in manifests.documents {
-            self.add_document(document);
+            if let Some(object) = self.decode(document) {
+                self.world.apply(Delta::Apply(object));
+            }
         }
+    }
+
+    /// Takes in everything that there is of a kind, in one namespace or everywhere: what is not among it does not exist.
+    pub(super) fn add_all(&mut self, kind: Kind, namespace: Option<&str>, documents: Vec<Document>) {
+        let objects = documents
+            .into_iter()
+            .filter_map(|document| self.decode(document))
+            .collect();
+        let namespace = namespace.map(str::to_owned);
+        self.world.apply(Delta::Replace {
+            kind,
+            namespace,
+            objects,
+        });
+    }
+
+    /// Notes that a kind could not be read: what rests on it is Unknown.
+    pub(super) fn could_not_read(&mut self, kind: Kind, namespace: Option<&str>, gap: Gap) {
+        let namespace = namespace.map(str::to_owned);
+        self.world.apply(Delta::Unavailable { kind, namespace, gap });
     }
 
     /// From here on, objects that name no namespace live in this one, as `kubectl apply` would have it.
@@ -218,16 +240,18 @@ impl Scanned {
         )
     }
 
-    fn add_document(&mut self, document: Document) {
+    /// The object of a document, if it is one that is judged or looked at; policies and exceptions are kept for themselves.
+    fn decode(&mut self, document: Document) -> Option<Object> {
         let Document { source, mut object } = document;
         let text = |object: &Value, key: &str| object[key].as_str().unwrap_or_default().to_owned();
         let (api_version, kind) = (text(&object, "apiVersion"), text(&object, "kind"));
         if api_version.starts_with("hardening.ironside.dev/") {
-            return self.add_own(&kind, &source, object);
+            self.add_own(&kind, &source, object);
+            return None;
         }
         let Some(kind) = Kind::from_manifest(&api_version, &kind).filter(|_| is_known_version(&api_version)) else {
             self.skipped += 1;
-            return;
+            return None;
         };
         if kind.configures().is_some() {
             name_document(&mut object, &source);
@@ -256,12 +280,15 @@ impl Scanned {
                         .push(format!("{reference} at {earlier}, and again at {source}"));
                 }
                 self.sources.insert(reference, source);
-                self.world.apply(Delta::Apply(object));
+                Some(object)
             }
-            Err(error) => self.problems.push(Problem {
-                at: source.to_string(),
-                message: error.to_string(),
-            }),
+            Err(error) => {
+                self.problems.push(Problem {
+                    at: source.to_string(),
+                    message: error.to_string(),
+                });
+                None
+            }
         }
     }
 

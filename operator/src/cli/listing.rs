@@ -1,5 +1,6 @@
 //! One listing of a cluster, page by page, for the verbs that look once and do not watch.
 
+use ironside_engine::controls::{Gap, Responsibility};
 use ironside_engine::model::Kind;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
 use kube::{Api, Client};
@@ -35,15 +36,28 @@ pub(super) async fn read_kinds(
         let resource = resource(kind.group(), "v1", kind.name(), kind.plural());
         let scope = if kind.namespaced() { namespace } else { None };
         match list(client, &resource, scope).await {
-            Ok(mut objects) => {
-                if kind == Kind::Namespace
-                    && let Some(only) = namespace
-                {
+            Ok(mut objects) => match namespace.filter(|_| kind == Kind::Namespace) {
+                Some(only) => {
                     objects.retain(|object| object.pointer("/metadata/name").and_then(Value::as_str) == Some(only));
+                    into.add(documents(objects));
                 }
-                into.add(documents(objects));
+                None => into.add_all(kind, scope, documents(objects).documents),
+            },
+            Err(error) => {
+                let problem = problem(kind.plural(), &error);
+                let reason = match &error {
+                    kube::Error::Api(status) if status.is_forbidden() => "PermissionDenied",
+                    kube::Error::Api(status) if status.is_not_found() => "NotServed",
+                    _ => "NotRead",
+                };
+                let gap = Gap {
+                    reason,
+                    message: problem.message.clone(),
+                    responsibility: Responsibility::SelfManaged,
+                };
+                into.could_not_read(kind, scope, gap);
+                into.problems.push(problem);
             }
-            Err(error) => into.problems.push(problem(kind.plural(), &error)),
         }
     }
 }
@@ -107,7 +121,7 @@ fn documents(objects: Vec<Value>) -> Manifests {
 fn problem(plural: &str, error: &kube::Error) -> Problem {
     let message = match error {
         kube::Error::Api(status) if status.is_forbidden() => {
-            format!("may not list {plural}: verdicts that need them are Unknown")
+            format!("you may not list {plural}: verdicts that need them are Unknown")
         }
         kube::Error::Api(status) if status.is_not_found() => format!("{plural} are not served here"),
         error => error.to_string(),
