@@ -13,6 +13,7 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
+use crate::decisions::Person;
 use crate::fights::patches;
 
 /// Long enough for a rollout, its soak and its probation on a busy machine.
@@ -301,6 +302,58 @@ async fn a_control_that_breaks_a_workload_does_not_keep_the_others_from_it() -> 
             Ok(())
         })
         .await
+    })
+    .await
+}
+
+/// Nothing that a crash loop shows names a control. Each Retry tries a part, until the one that is to blame stands alone.
+#[tokio::test]
+async fn story_04_one_patch_for_all_and_only_a_retry_bisects() -> Result<()> {
+    scenario(async |test| {
+        let web = steady("web").sim("writes-rootfs", "true");
+        available_deployment(&test.client, &test.namespace, &web).await?;
+        let operator = Start::new(test)
+            .flag("--lease-duration=3s")
+            .flag("--lease-renew=2s")
+            .ready()
+            .await?;
+        test.apply(&[policy(&["POD-009", "POD-012"])]).await?;
+        let held = until_it_stands(test, Phase::Held, "Quarantined").await?;
+        let status = held.status.context("a status")?;
+        ensure!(status.memory.failures[0].controls.len() == 2, "{:?}", status.memory);
+        ensure!(
+            status.message.ends_with("Retry tries POD-009 without the others"),
+            "{}",
+            status.message
+        );
+        until_rolled_out(&test.client, &test.namespace, "web").await?;
+
+        Person::admin(test).decides(&["retry", "deployment/web"]).await?;
+        let found = wait::until_within(LONG, "the half that breaks nothing is done", async || {
+            let status = remediation(test).await?.status.context("a status")?;
+            let after = template(test, "web").await?;
+            let container = &after["spec"]["containers"][0]["securityContext"];
+            ensure!(
+                *container == json!({ "allowPrivilegeEscalation": false }),
+                "{container}"
+            );
+            ensure!(
+                status.phase == Some(Phase::Held) && status.reason == "Quarantined",
+                "it is {:?} ({})",
+                status.phase,
+                status.reason
+            );
+            Ok(status)
+        });
+        let found = found.await?;
+        ensure!(
+            found.memory.failures.len() == 1 && found.memory.failures[0].controls.iter().eq(["POD-012"]),
+            "{:?}",
+            found.memory.failures
+        );
+        let sent = patches(&operator, test)?;
+        ensure!(sent == 3, "all, taken back, half: three patches, not {sent}");
+        Ok(())
     })
     .await
 }

@@ -54,7 +54,7 @@ enum Verb {
     Approve(decide::ApproveArgs),
     /// Keep the repair of a workload from happening.
     Hold(decide::DecideArgs),
-    /// Try a held or quarantined repair again.
+    /// Try a held or quarantined repair again; of several suspects a part, to find the one that breaks the workload.
     Retry(decide::DecideArgs),
     /// Take a repair back: every field that it wrote gets its former value.
     Revert(decide::DecideArgs),

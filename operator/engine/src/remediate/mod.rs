@@ -29,6 +29,7 @@ mod rollout;
 mod room;
 mod signature;
 mod step;
+mod suspects;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -46,7 +47,8 @@ pub use record::{
 };
 pub use rollout::Rollout;
 pub use signature::{Signature, Symptom};
-pub use step::{network_memory, quarantine, step, takes_away};
+pub use step::{network_memory, step, takes_away};
+pub use suspects::quarantine;
 pub use verify::Verdict;
 
 use std::time::Duration;

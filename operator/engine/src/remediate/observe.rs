@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Attempt, Phase};
+use super::{Attempt, Phase, Record};
 use super::{Decision, Fate, Health, Outcome, Rollout, Shut, fate};
 use crate::model::{FieldOwner, ManagedFields, Workload};
 use crate::network::NetworkPlan;
@@ -119,6 +119,15 @@ impl Live<'_> {
     /// What became of the fields of an attempt.
     pub fn fate(&self, attempt: &Attempt, plan: Option<&Plan>) -> Fate {
         fate::of(self, attempt, plan)
+    }
+
+    /// Whether nobody changed the template since the last attempt: it is what the attempt made, or what its rollback restored.
+    pub fn is_as_left(&self, record: &Record) -> bool {
+        let hash = self.workload.template.hash;
+        record
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| attempt.template_after == hash || attempt.template_before == Some(hash))
     }
 
     /// Who changed the spec since the attempt began. Whoever only takes fields away leaves no name: `kubectl rollout undo` does.

@@ -1,20 +1,12 @@
 //! Everything that is not in flight: whether there is something to do, who or what holds it, and what it waits for.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-use super::{
-    Effect, Live, Observed, Phase, Reason, Record, Step, fight, flight, fresh, rollback, start, undo, wants_revert,
-};
-use crate::controls::ControlId;
+use super::{Effect, Live, Observed, Phase, Reason, Record, Step, fight, flight, fresh, start, undo, wants_revert};
 use crate::plan::{Disposition, Held, Plan};
 use crate::policy::Mode;
-use crate::remediate::{Action, Failure, Fate, HANDS_OFF, MEMORY, Rollout, Symptom, after, elapsed, fate};
-
-/// After so long changed evidence lifts a quarantine, at most once.
-const QUARANTINE: Duration = Duration::from_hours(7 * 24);
+use crate::remediate::suspects::{self, quarantine};
+use crate::remediate::{Action, Fate, HANDS_OFF, after, fate};
 
 /// Reverts that end the repairs of a target without a restart; of others one does.
 const REVERTS_WITHOUT_RESTART: usize = 3;
@@ -44,7 +36,7 @@ pub(super) fn idle(record: &Record, seen: &Observed<'_>, live: &Live<'_>, now: T
     }
     let mut next = record.clone();
     next.forget_old(now);
-    let resumed = note_decision(&mut next, seen, now);
+    let resumed = note_decision(&mut next, seen, live.is_as_left(record), now);
     if record.phase == Phase::Reverted && !resumed {
         return Step::to(record, next, []);
     }
@@ -67,15 +59,16 @@ fn failing_since(record: &Record, live: &Live<'_>) -> bool {
             .is_some_and(|attempt| attempt.template_after == live.workload.template.hash)
 }
 
-/// Takes note of a new decision; whether it lets a held or reverted target go on.
-pub(super) fn note_decision(next: &mut Record, seen: &Observed<'_>, now: Timestamp) -> bool {
+/// Takes note of a new decision; whether it lets a held or reverted target go on. `as_left`: nobody changed the target since the last attempt, so that what broke
+/// it would break it again.
+pub(super) fn note_decision(next: &mut Record, seen: &Observed<'_>, as_left: bool, now: Timestamp) -> bool {
     let Some(decision) = fresh(next, seen) else {
         return false;
     };
     next.decided_generation = decision.generation;
     let reason = match decision.action {
         Action::Retry => {
-            next.memory.failures.clear();
+            suspects::retry(&mut next.memory, as_left);
             next.memory.reverts.clear();
             Reason::Retried
         }
@@ -211,38 +204,9 @@ fn quarantined(record: &Record, plan: &Plan, live: &Live<'_>, now: Timestamp) ->
         .map_or("", |failure| failure.reason.as_str());
     let controls = controls.iter().map(|control| control.as_str()).collect::<Vec<_>>();
     let controls = controls.join(", ");
-    let message = format!("{} ({cause}). Retry tries again", Held::Quarantined { controls });
+    let offer = suspects::offer(&record.memory, live.is_as_left(record));
+    let message = format!("{} ({cause}). {offer}", Held::Quarantined { controls });
     Some((message, lifts))
-}
-
-/// Controls of the plan that broke the target before, and until when that counts. One that failed once is tried again after a week if its images are others
-/// by now.
-pub fn quarantine(
-    record: &Record,
-    plan: &Plan,
-    rollout: &Rollout,
-    now: Timestamp,
-) -> (BTreeSet<ControlId>, Option<Timestamp>) {
-    let images = rollback::digest(&rollout.images);
-    let blamed = |failure: &&Failure, control: &str| {
-        failure.controls.contains(control) && Symptom::parse(&failure.reason).is_none_or(|s| !s.is_environmental())
-    };
-    let mut lifts = None;
-    let counts = |control: &ControlId| {
-        let mut failures = record.memory.failures.iter().filter(|f| blamed(f, control.as_str()));
-        let Some(first) = failures.next() else {
-            return false;
-        };
-        let other_images = first.image_digest.is_some() && images.is_some() && first.image_digest != images;
-        let once = failures.next().is_none();
-        if once && other_images {
-            lifts = lifts.max(Some(after(first.time, QUARANTINE)));
-            return !elapsed(first.time, QUARANTINE, now);
-        }
-        lifts = lifts.max(Some(after(first.time, MEMORY)));
-        true
-    };
-    (plan.controls.iter().copied().filter(counts).collect(), lifts)
 }
 
 /// Holds that only a human, or a changed input, ends: the API server's refusal of this very plan, the environment's of this very template.

@@ -7,7 +7,6 @@ mod rollback;
 mod start;
 mod undo;
 
-pub use idle::quarantine;
 pub use isolation::{network_memory, takes_away};
 
 use std::time::Duration;

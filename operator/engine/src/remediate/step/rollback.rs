@@ -8,13 +8,10 @@ use super::{
     Answer, CountedOutcome, Effect, EventKind, Live, Observed, Phase, Reason, Record, Sent, Step, answer,
     blocked_until, controls_of, count, event, fight, flight, undo, wants_revert,
 };
-use crate::remediate::{Attempt, FAILURES, Failure, Fate, Signature, Symptom, after};
+use crate::remediate::{Attempt, FAILURES, Failure, Fate, Signature, Symptom, after, suspects};
 
 /// How often a failed rollback is tried again.
 pub(super) const TRY_AGAIN: Duration = Duration::from_mins(1);
-
-/// Longest text for the images of a failure.
-const LONGEST_DIGEST: usize = 256;
 
 /// The rollout broke: remember what is to blame, then take it back.
 pub(super) fn begin(record: &Record, failure: &Signature, live: &Live<'_>, now: Timestamp) -> Step {
@@ -26,7 +23,7 @@ pub(super) fn begin(record: &Record, failure: &Signature, live: &Live<'_>, now: 
         .unwrap_or_default();
     next.memory.failures.push(Failure {
         controls,
-        image_digest: digest(&live.rollout.images),
+        image_digest: suspects::digest(&live.rollout.images),
         reason: failure.symptom.reason().to_owned(),
         time: now,
     });
@@ -196,7 +193,7 @@ fn rolled_back(record: &Record, reason: Reason, why: &str, live: &Live<'_>, now:
             format!("rolled back: {why}. The repair is not to blame; Retry, or a changed target, tries again");
         next.enter(Phase::Held, Reason::Environment, message, now);
     } else {
-        let message = format!("rolled back: {why}. Retry tries again");
+        let message = format!("rolled back: {why}. {}", suspects::offer(&next.memory, true));
         next.enter(Phase::Held, Reason::Quarantined, message, now);
     }
     Step::to(
@@ -225,10 +222,4 @@ fn give_up(record: &Record, mut next: Record, why: &str, live: &Live<'_>, now: T
             count(CountedOutcome::Failed, controls_of(record)),
         ],
     )
-}
-
-/// One text for the images of all containers.
-pub(super) fn digest(images: &[String]) -> Option<String> {
-    let joined: String = images.join(",").chars().take(LONGEST_DIGEST).collect();
-    (!joined.is_empty()).then_some(joined)
 }

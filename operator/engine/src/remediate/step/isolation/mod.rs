@@ -111,7 +111,7 @@ fn resting(record: &Record, mut next: Record, seen: &Observed<'_>, network: &Iso
         if decision.action == Action::Revert && plan.stands {
             return revert(record, next, seen, now);
         }
-        idle::note_decision(&mut next, seen, now);
+        idle::note_decision(&mut next, seen, false, now);
         if decision.action == Action::Revert {
             next.enter(Phase::Reverted, Reason::RevertRequested, REVERTED, now);
         } else if leaves {

@@ -27,7 +27,7 @@ pub(super) fn standing(
         return revert(record, next, seen, now);
     }
     if fresh(record, seen).is_some() {
-        idle::note_decision(&mut next, seen, now);
+        idle::note_decision(&mut next, seen, false, now);
     }
     match &plan.decision {
         Wanted::Hold(hold) => return held(record, next, hold, seen, network, now),
