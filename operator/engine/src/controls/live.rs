@@ -47,7 +47,8 @@ impl Identity {
     }
 }
 
-fn live_pods<'a>(at: &WorkloadScope<'a>) -> impl Iterator<Item = &'a Arc<Pod>> {
+/// The pods of a workload that have neither ended nor are going away.
+pub(super) fn live_pods<'a>(at: &WorkloadScope<'a>) -> impl Iterator<Item = &'a Arc<Pod>> {
     at.world.pods_of(at.workload).into_iter().filter(|pod| {
         pod.metadata.deletion_timestamp.is_none()
             && !matches!(pod.status.phase.as_deref(), Some("Succeeded" | "Failed"))

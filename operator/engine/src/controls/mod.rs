@@ -30,6 +30,7 @@ pub mod sa;
 pub mod sched;
 pub mod scope;
 pub mod sec;
+mod written;
 
 pub use control::{
     Check, Component, Control, ControlId, Docs, Framework, Mapping, Need, Parameter, Repair, RepairBy, Risk, Severity,

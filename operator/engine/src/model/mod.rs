@@ -8,6 +8,7 @@ pub mod configuration;
 pub mod container;
 pub mod disruption;
 pub mod image;
+pub mod layer;
 pub mod literal;
 pub mod managed_fields;
 pub mod meta;

@@ -1,5 +1,6 @@
 //! Live pods: what they run as and how they fare. Their spec belongs to their workload; a bare pod is a workload itself.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer};
@@ -64,6 +65,9 @@ pub struct PodStatus {
     pub reason: Option<String>,
     pub message: Option<String>,
     pub start_time: Option<jiff::Timestamp>,
+    /// Address of its node: where its kubelet listens.
+    #[serde(rename = "hostIP", deserialize_with = "address")]
+    pub host_ip: Option<IpAddr>,
     /// Readiness, and what is wrong; nothing reads a condition that says that all is well.
     #[serde(deserialize_with = "telling")]
     pub conditions: Box<[PodCondition]>,
@@ -206,6 +210,11 @@ fn telling<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Box<[PodConditi
     let conditions: Vec<PodCondition> = null_as_default(deserializer)?;
     let tells = |condition: &PodCondition| condition.status != "True" || !WELL.contains(&condition.kind.as_str());
     Ok(conditions.into_iter().filter(tells).collect())
+}
+
+/// What is no address is none, and makes no pod unreadable.
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<IpAddr>, D::Error> {
+    null_as_default::<_, String>(deserializer).map(|text| text.parse().ok())
 }
 
 fn shared_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {

@@ -10,7 +10,7 @@
 //! What makes what dirty (`dirty.rs`): a pod, ReplicaSet or Job its topmost workload; a ServiceAccount the workloads that run as it; a disruption budget
 //! the workloads that it selects; a Service, Ingress, NetworkPolicy or quota its Namespace; a role or
 //! binding everything, because chains of rights lead anywhere; a Namespace everything in it; something that makes the API
-//! server call Services the Namespaces of those Services. A new version that says nothing new makes nothing dirty.
+//! server call Services the Namespaces of those Services; what a kubelet measured of a pod its topmost workload. A new version that says nothing new makes nothing dirty.
 
 mod backends;
 mod delta;
@@ -32,6 +32,7 @@ pub use snapshot::{Shard, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::model::layer::Layers;
 use crate::model::network::ApiServerBackend;
 use crate::model::{Kind, Namespace, ObjectRef, Pod, Resource, Workload};
 use view::{View, same};
@@ -76,6 +77,14 @@ impl World {
             Delta::Unavailable { kind, namespace, gap } => {
                 self.set_reading(kind, namespace.as_deref(), Reading::Unavailable(gap));
             }
+        }
+    }
+
+    /// Takes in what kubelets measured. Only what a plan may rest on makes a workload dirty.
+    pub fn set_layers(&mut self, layers: &Arc<Layers>) {
+        let earlier = std::mem::replace(&mut self.snapshot_mut().layers, Arc::clone(layers));
+        for pod in layers.news(&earlier) {
+            self.mark_topmost(pod);
         }
     }
 

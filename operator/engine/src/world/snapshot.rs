@@ -8,6 +8,7 @@ use super::object::template_owner;
 use super::reading::Readings;
 use super::{Delta, Object, Reading, World};
 use crate::model::disruption::ResourceQuota;
+use crate::model::layer::Layers;
 use crate::model::network::ApiServerBackend;
 use crate::model::{
     Ingress, Kind, Meta, Namespace, NetworkPolicy, ObjectRef, Pod, PodDisruptionBudget, Resource, Service,
@@ -42,6 +43,8 @@ pub struct Snapshot {
     pub api_server_backends: Arc<Vec<ApiServerBackend>>,
     /// Objects that exist but could not be decoded, with the reason.
     pub unreadable: Arc<BTreeMap<ObjectRef, String>>,
+    /// What containers wrote over their images, where kubelets are asked.
+    pub layers: Arc<Layers>,
     /// Kubernetes minor version (1.x) of the API server; 0 where unknown (files), which means the newest.
     pub minor: u32,
     pub(super) readings: Arc<Readings>,

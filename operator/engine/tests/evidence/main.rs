@@ -1,5 +1,6 @@
 //! What repairs make of live pods, of parameters and of the server's version: what is Low, what needs a human's eye, what is not done at all.
 
+mod layers;
 mod shop;
 #[path = "../support/mod.rs"]
 mod support;

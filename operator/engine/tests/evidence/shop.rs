@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ironside_engine::controls::{Control, ControlId, Judgement, Parameters, Proposal, Risk, WorkloadScope, find};
+use ironside_engine::model::layer::Layers;
 use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::world::{Delta, Object, Snapshot, World};
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ pub(crate) struct Shop {
     deployment: Value,
     pub(crate) deltas: Vec<Delta>,
     pub(crate) parameters: Parameters,
+    layers: Arc<Layers>,
     minor: u32,
 }
 
@@ -24,6 +26,7 @@ impl Shop {
                                "spec": {"template": {"spec": {"containers": [container]}}}}),
             deltas: Vec::new(),
             parameters: Parameters::default(),
+            layers: Arc::default(),
             minor: 37,
         }
         .with(
@@ -45,6 +48,11 @@ impl Shop {
     pub(crate) fn with_parameter(mut self, name: &str, value: &str) -> Self {
         self.parameters.0.insert(name.to_owned(), vec![value.to_owned()]);
         self
+    }
+
+    pub(crate) fn with_layers(self, layers: Layers) -> Self {
+        let layers = Arc::new(layers);
+        Self { layers, ..self }
     }
 
     pub(crate) fn at_version(&mut self, minor: u32) -> &Self {
@@ -71,11 +79,16 @@ impl Shop {
     }
 
     pub(crate) fn world(&self) -> Arc<Snapshot> {
+        self.live_world().drain().0
+    }
+
+    pub(crate) fn live_world(&self) -> World {
         let mut world = World::new(self.minor);
         let deployment = Object::decode(Kind::Deployment, self.deployment.clone()).expect("a deployment");
         world.apply(Delta::Apply(deployment));
         self.deltas.iter().for_each(|delta| world.apply(delta.clone()));
-        world.drain().0
+        world.set_layers(&self.layers);
+        world
     }
 
     pub(crate) fn look<T>(&self, look: impl FnOnce(&WorkloadScope<'_>) -> T) -> T {

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use ironside_crds::Duration;
+use jiff::SignedDuration;
 use sha2::{Digest, Sha256};
 
 use crate::controls::catalogue::{cis, kubescape, mitre, nsa, trivy};
+use crate::controls::written::Written;
 use crate::controls::{
     Check, ContainerScope, Control, ControlId, Docs, Judgement, Parameter, Repair, RepairBy, Risk, Severity,
     TemplateEdit, Threat, WorkloadScope,
@@ -28,7 +31,7 @@ pub const CONTROL: Control = Control {
         why: "In a writable root filesystem an intruder can drop tools, replace programs of the image and remove traces.",
         reads: "`securityContext.readOnlyRootFilesystem` of containers, init containers and ephemeral containers.",
         allowed: "`true`. Not applicable to Windows pods.",
-        repair: "Sets `true` on declared containers and mounts an empty volume of their own at each path of the parameter `writablePaths` that no mount covers yet.",
+        repair: "Sets `true` on declared containers and mounts an empty volume of their own at each path of the parameter `writablePaths` that no mount covers yet. Medium; where kubelets are asked (config/overlays/evidence), High for a container that writes over its image, and Low for one that does not: in every pod, for as long as `quietFor` says, over more than one start.",
         breaks: "Programs that write to another path, perhaps only weekly or while they stop, get the error EROFS. What the image has at a mounted path is hidden.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Immutable container file systems",
@@ -36,15 +39,23 @@ pub const CONTROL: Control = Control {
             "Kubernetes documentation, Configure a Security Context for a Pod or Container",
         ],
     },
-    parameters: &[Parameter {
-        name: WRITABLE_PATHS,
-        help: "Directories that stay writable: absolute paths.",
-        default: DEFAULT_PATHS,
-        accepts: accepts_path,
-    }],
+    parameters: &[
+        Parameter {
+            name: WRITABLE_PATHS,
+            help: "Directories that stay writable: absolute paths.",
+            default: DEFAULT_PATHS,
+            accepts: accepts_path,
+        },
+        Parameter {
+            name: QUIET_FOR,
+            help: "How long every container must have run without writing over its image before the repair is of low risk.",
+            default: DEFAULT_QUIET,
+            accepts: |value| quiet_for(value).map(drop),
+        },
+    ],
     check: Check::EachContainer(check),
     repair: Some(Repair {
-        risk: Risk::Medium,
+        risk: Risk::Low,
         by: RepairBy::EachContainer(repair),
     }),
     writes: &[
@@ -54,6 +65,10 @@ pub const CONTROL: Control = Control {
     ],
     ..Control::WORKLOAD
 };
+
+const QUIET_FOR: &str = "quietFor";
+/// A task that writes once a week shows in a week.
+const DEFAULT_QUIET: &[&str] = &["168h"];
 
 const WRITABLE_PATHS: &str = "writablePaths";
 const DEFAULT_PATHS: &[&str] = &["/tmp"];
@@ -76,13 +91,9 @@ fn check(at: &ContainerScope<'_>, judgement: &mut Judgement) {
 fn repair(at: &ContainerScope<'_>, workload: &WorkloadScope<'_>, edit: &mut TemplateEdit<'_>) -> Result<(), Held> {
     let paths = workload.parameters.values(WRITABLE_PATHS, DEFAULT_PATHS);
     let name = &at.container.name;
-    edit.raise(
-        Risk::Medium,
-        format!(
-            "container {name} gets an error where it writes outside its volumes and {}",
-            paths.join(", ")
-        ),
-    );
+    if let Some((risk, reason)) = risk(name, &paths, Written::of(at, workload, longest_quiet(workload))) {
+        edit.raise(risk, reason);
+    }
     edit.set(at, "securityContext.readOnlyRootFilesystem", true);
     let mut uncovered: Vec<&str> = paths.into_iter().filter(|path| !is_covered(at, path)).collect();
     uncovered.sort_unstable();
@@ -91,6 +102,42 @@ fn repair(at: &ContainerScope<'_>, workload: &WorkloadScope<'_>, edit: &mut Temp
         edit.mount_empty_dir(at, &volume_name(at, path), path);
     }
     Ok(())
+}
+
+fn risk(name: &str, paths: &[&str], written: Written) -> Option<(Risk, String)> {
+    let paths = paths.join(", ");
+    let fails = format!("container {name} gets an error where it writes outside its volumes and {paths}");
+    Some(match written {
+        Written::Nothing => return None,
+        Written::Unasked => (Risk::Medium, fails),
+        Written::Unknown(why) => (Risk::Medium, format!("{fails}; whether it does is not known: {why}")),
+        Written::Perhaps(why) => (Risk::Medium, format!("{fails}; nothing shows that it does, but {why}")),
+        // Soon it is known; until then what is not known must not be taken for what was not seen.
+        Written::NotYet => (
+            Risk::High,
+            format!("{fails}; its node has not been asked yet whether it does"),
+        ),
+        Written::Seen(pod) => (
+            Risk::High,
+            format!(
+                "container {name} writes over its image (pod {pod}), and gets an error where that is outside {paths}"
+            ),
+        ),
+    })
+}
+
+/// The longest that a policy asks for.
+fn longest_quiet(workload: &WorkloadScope<'_>) -> SignedDuration {
+    let asked = workload.parameters.values(QUIET_FOR, DEFAULT_QUIET);
+    let longest = asked.into_iter().filter_map(|value| quiet_for(value).ok()).max();
+    longest.unwrap_or(SignedDuration::MAX)
+}
+
+fn quiet_for(value: &str) -> Result<SignedDuration, String> {
+    let duration: Duration = value
+        .parse()
+        .map_err(|_| format!("`{value}` is no duration; write one such as 168h"))?;
+    Ok(duration.into())
 }
 
 /// Whether the path lies at or below something that is mounted already, writable or not: that mount says what may be written there.
