@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cluster (watches, lease) -> reconcile (world, verdicts, plans) -> report, metrics, http
+//! kubelet (what containers write) ^
 //!                                                                          -> apply (repairs); process puts all together
 //! ```
 
@@ -9,6 +10,7 @@ pub mod apply;
 pub mod cli;
 pub mod cluster;
 pub mod http;
+mod kubelet;
 pub mod metrics;
 pub mod network;
 pub mod process;

@@ -108,6 +108,14 @@ fn in_its_own_namespace_it_needs_the_lease_and_the_pause_switch() {
 }
 
 #[test]
+fn kubelets_are_asked_for_statistics_by_an_account_that_can_do_nothing_else() {
+    let account = BTreeMap::from([("nodes/stats".to_owned(), verbs(&["get"]))]);
+    assert_eq!(granted("overlays/evidence/account.yaml"), account);
+    let operator = BTreeMap::from([("serviceaccounts/token ironside-kubelet".to_owned(), verbs(&["create"]))]);
+    assert_eq!(granted("overlays/evidence/role.yaml"), operator);
+}
+
+#[test]
 fn no_role_of_the_operator_is_wider_than_it_must_be() {
     for file in [
         "rbac/read.yaml",

@@ -18,15 +18,15 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the API server's audit log and flow control call us.
 pub const USER_AGENT: &str = concat!("ironside/", env!("CARGO_PKG_VERSION"));
 
-/// A client from `KUBECONFIG` or the service account of the pod, that counts its requests in `counts`.
+/// A client from `KUBECONFIG` or the service account of the pod, that counts its requests in `counts`; and the configuration that it was made from.
 ///
 /// It does not repeat refused requests by itself: watches, the lease and writers each have their own idea of when to try again, and a repetition hidden
 /// in the client would outlive all of their deadlines. Responses have no time limit here, because watches last; each caller sets its own.
-pub async fn connect(counts: Arc<Requests>) -> anyhow::Result<Client> {
+pub async fn connect(counts: Arc<Requests>) -> anyhow::Result<(Client, Config)> {
     let config = Config::infer()
         .await
         .context("no way to reach a cluster: neither KUBECONFIG nor a pod's service account can be used")?;
-    client_for(config, counts)
+    Ok((client_for(config.clone(), counts)?, config))
 }
 
 /// A client for a known configuration.

@@ -31,6 +31,11 @@ pub struct Args {
     #[arg(long, default_value = "10s", value_parser = duration, value_name = "TIME")]
     pub lease_renew: Duration,
 
+    /// Ask kubelets what containers write over their images, in the name of this ServiceAccount of the own namespace, which may get nodes/stats and
+    /// nothing else. Default: nobody is asked.
+    #[arg(long, value_name = "NAME")]
+    pub kubelet_account: Option<String>,
+
     /// Form of the log lines on standard error.
     #[arg(long, default_value = "json", value_name = "FORMAT")]
     pub log_format: LogFormat,

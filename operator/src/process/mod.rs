@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use ironside_engine::model::layer::Layers;
 use kube::Client;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,6 +31,7 @@ use crate::cluster::lease::{Terms, take_part};
 use crate::cluster::requests::Requests;
 use crate::cluster::{Leadership, Message, Watches, client};
 use crate::http;
+use crate::kubelet;
 use crate::metrics::{Happenings, Metrics, State, state};
 use crate::network::Keeper;
 use crate::reconcile::{Feed, Views, Writer};
@@ -115,7 +117,7 @@ impl Operator {
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         tracing::info!(address = %listener.local_addr()?, "serving /healthz, /readyz and /metrics");
         let requests = Arc::<Requests>::default();
-        let client = client::connect(Arc::clone(&requests)).await?;
+        let (client, config) = client::connect(Arc::clone(&requests)).await?;
         let (feed, views) = Feed::new();
         let (reporter, events) = Reporter::new();
         let context = Context {
@@ -135,7 +137,8 @@ impl Operator {
             stop_working: CancellationToken::new(),
             stop_leading: CancellationToken::new(),
         };
-        let watches = operator.start_reading(args, &context, feed);
+        let layers = operator.start_asking_kubelets(args, &context, config);
+        let watches = operator.start_reading(args, &context, feed, layers);
         let (answer, missing) = watch::channel(Arc::default());
         let old_definitions = Arc::new(AtomicBool::new(false));
         let state = State {
@@ -160,7 +163,13 @@ impl Operator {
     }
 
     /// Starts what looks at the cluster and takes part in the election.
-    fn start_reading(&mut self, args: &Args, context: &Context, feed: Feed) -> Watches {
+    fn start_reading(
+        &mut self,
+        args: &Args,
+        context: &Context,
+        feed: Feed,
+        layers: watch::Receiver<Arc<Layers>>,
+    ) -> Watches {
         let (sender, changes) = mpsc::channel(CHANGES);
         let watches = Watches::start(
             &context.client,
@@ -174,7 +183,7 @@ impl Operator {
         let judging = judge(
             context.clone(),
             watches.clone(),
-            feed,
+            (feed, layers),
             changes,
             self.stop_working.clone(),
         );
@@ -193,6 +202,26 @@ impl Operator {
         );
         self.readers.start("election", election);
         watches
+    }
+
+    /// Starts asking kubelets, if that is wanted. Every replica asks: who takes over must not know less.
+    fn start_asking_kubelets(
+        &mut self,
+        args: &Args,
+        context: &Context,
+        config: kube::Config,
+    ) -> watch::Receiver<Arc<Layers>> {
+        let asked = args.kubelet_account.is_some();
+        let (sender, layers) = watch::channel(Arc::new(Layers {
+            asked,
+            ..Layers::default()
+        }));
+        if let Some(account) = args.kubelet_account.clone() {
+            let stop = self.stop_working.clone();
+            let asking = kubelet::run(context.clone(), account, config, sender, stop);
+            self.readers.start("kubelets", asking);
+        }
+        layers
     }
 
     /// Starts what writes to the cluster while we lead.
@@ -236,7 +265,7 @@ impl Operator {
 async fn judge(
     context: Context,
     watches: Watches,
-    feed: Feed,
+    (feed, layers): (Feed, watch::Receiver<Arc<Layers>>),
     changes: mpsc::Receiver<Message>,
     stop: CancellationToken,
 ) {
@@ -254,7 +283,8 @@ async fn judge(
         feed,
         context.happenings,
         context.reporter,
-    );
+    )
+    .with_layers(layers);
     writer.run(changes, stop).await;
 }
 

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ironside_engine::evaluate::Evaluator;
+use ironside_engine::model::layer::Layers;
 use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::policy::{ExceptionSet, Pause, PolicySet};
 use ironside_engine::world::{Delta, Object, Snapshot, World};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::judge::{Bench, drift};
@@ -52,6 +53,7 @@ pub struct Writer {
     feed: Feed,
     happenings: Arc<Happenings>,
     reporter: Reporter,
+    layers: watch::Receiver<Arc<Layers>>,
 }
 
 /// What a batch of changes calls for.
@@ -93,7 +95,15 @@ impl Writer {
             feed,
             happenings,
             reporter,
+            layers: watch::channel(Arc::default()).1,
         }
+    }
+
+    /// The same, told what kubelets measured.
+    #[must_use]
+    pub fn with_layers(self, mut layers: watch::Receiver<Arc<Layers>>) -> Self {
+        layers.mark_changed();
+        Self { layers, ..self }
     }
 
     /// Works until `stop`, or until all watches are gone.
@@ -107,6 +117,9 @@ impl Writer {
                     if received == 0 {
                         return;
                     }
+                }
+                () = measured(&mut self.layers) => {
+                    self.world.set_layers(&self.layers.borrow_and_update());
                 }
                 () = tokio::time::sleep(wake) => {}
             }
@@ -353,6 +366,13 @@ impl Writer {
                 Duration::try_from(end.duration_since(now)).unwrap_or_default()
             })
             .clamp(Duration::from_millis(10), Duration::from_hours(1))
+    }
+}
+
+/// Resolves when kubelets measured something new; never where nobody asks them.
+async fn measured(layers: &mut watch::Receiver<Arc<Layers>>) {
+    if layers.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 
