@@ -11,7 +11,7 @@ use super::{Executor, now};
 use crate::apply::job::{Job, Report};
 use crate::apply::observe::{Around, Seen};
 use crate::apply::store::NotStored;
-use crate::apply::{caps, convert, shown, stopping, tell};
+use crate::apply::{Entry, caps, convert, shown, stopping, tell};
 use crate::reconcile::View;
 
 impl Executor {
@@ -46,7 +46,11 @@ impl Executor {
             _ => None,
         });
         let lost = entry.stored.is_none() && entry.record.phase.in_flight();
-        if lost && effects.first() != Some(&Effect::Persist) {
+        let stale = leader.is_some()
+            && plan
+                .as_ref()
+                .is_some_and(|plan| shows_old_reasons(entry, &step.record, plan));
+        if (lost || stale) && effects.first() != Some(&Effect::Persist) {
             effects.insert(0, Effect::Persist);
         }
         effects.retain(|effect| !matches!(effect, Effect::WakeAt(_)));
@@ -174,6 +178,18 @@ impl Executor {
             }
         }
     }
+}
+
+/// Whether people read other reasons for the risk of a plan than it has by now. Its hash leaves them out, so that an approval outlives their wording; what
+/// somebody approves by must be what is known.
+fn shows_old_reasons(entry: &Entry, record: &Record, plan: &Plan) -> bool {
+    let status = entry.stored.as_deref().and_then(|stored| stored.status.as_ref());
+    let shown = status.and_then(|status| status.plan.as_ref());
+    let waits = matches!(record.phase, Phase::Pending | Phase::Held) && record.plan.as_ref() == Some(&plan.hash);
+    waits
+        && shown.is_some_and(|shown| {
+            shown.hash == plan.hash.0 && shown.risk_reasons != shown::shown_plan(plan).risk_reasons
+        })
 }
 
 fn is_rollback(what: &Count) -> bool {
