@@ -23,6 +23,7 @@ use crate::binaries::Binaries;
 use crate::controlplane::supervisor::Command;
 use crate::controlplane::{self, kwok};
 use crate::kubectl::Kubectl;
+use crate::node::ironside::Overlay;
 use crate::node::{self, Daemon};
 use crate::progress::say;
 use crate::{install, pki};
@@ -188,9 +189,9 @@ impl Cluster {
     ///
     /// # Errors
     /// There is no real node, or something is refused.
-    pub async fn install_as_pods(&self) -> Result<()> {
+    pub async fn install_as_pods(&self, overlay: Overlay) -> Result<()> {
         self.installed
-            .get_or_try_init(async || node::ironside::install(self).await)
+            .get_or_try_init(async || node::ironside::install(self, overlay).await)
             .await
             .copied()
     }

@@ -13,6 +13,7 @@ use super::apps;
 use super::story::{Story, is_at_rest, put_back};
 use super::voice::{Mark, Voice};
 use crate::cluster::{Cluster, Options};
+use crate::node::ironside::Overlay;
 use crate::node::obstacle::obstacle;
 use crate::node::{ask, relay};
 use crate::wait;
@@ -46,7 +47,7 @@ pub(super) async fn run(keep: bool) -> Result<()> {
     let asking = start_to_ask(&cluster, &client, &voice).await?;
 
     voice.chapter("Ironside, as pods, from config/overlays/remediate");
-    cluster.install_as_pods().await?;
+    cluster.install_as_pods(Overlay::Remediate).await?;
     let pods = ["get", "pods", "-n", "ironside-system", "-o", "wide"];
     voice.quote(&cluster.kubectl()?.run(&pods).await?);
 

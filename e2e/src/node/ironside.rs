@@ -1,4 +1,4 @@
-//! Ironside on the real node, exactly as a user gets it: `kubectl apply -k config/overlays/remediate`, and the image that the
+//! Ironside on the real node, exactly as a user gets it: `kubectl apply -k` of one of the overlays in `config`, and the image that the
 //! Deployment there names. Namespace, account, permissions, Pod Security and probes are those of the repository.
 
 use anyhow::{Context as _, Result, ensure};
@@ -9,11 +9,29 @@ use super::images;
 use crate::cluster::Cluster;
 use crate::{install, wait};
 
+/// Which of the overlays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlay {
+    /// Repairs.
+    Remediate,
+    /// Repairs, and asks kubelets before.
+    Evidence,
+}
+
+impl Overlay {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Remediate => "config/overlays/remediate",
+            Self::Evidence => "config/overlays/evidence",
+        }
+    }
+}
+
 /// Installs it and waits until every replica is ready.
 ///
 /// # Errors
 /// There is no real node, the API server refuses something, or the pods do not become ready.
-pub async fn install(cluster: &Cluster) -> Result<()> {
+pub async fn install(cluster: &Cluster, overlay: Overlay) -> Result<()> {
     let node = cluster.node()?;
     let archive = cluster.description()?.folder.join("ironside.tar");
     let written = archive.clone();
@@ -21,7 +39,7 @@ pub async fn install(cluster: &Cluster) -> Result<()> {
     super::import(node, &archive).await.context("import Ironside's image")?;
     std::fs::remove_file(&archive).context("remove the archive")?;
 
-    let overlay = install::repository().join("config/overlays/remediate");
+    let overlay = install::repository().join(overlay.path());
     let overlay = overlay.display().to_string();
     let kubectl = cluster.kubectl()?;
     kubectl.run(&["apply", "--server-side", "-k", &overlay]).await?;

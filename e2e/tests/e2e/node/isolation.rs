@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
+use ironside_e2e::node::ironside::Overlay;
 use ironside_e2e::scenario::scenario_on_a_node;
 use ironside_e2e::{Scenario, wait};
 use serde_json::{Value, json};
@@ -84,7 +85,7 @@ impl<'a> Shop<'a> {
 async fn default_deny_keeps_what_is_declared_and_cuts_the_rest() -> Result<()> {
     scenario_on_a_node(async |test| {
         let _turn = super::NODE.lock().await;
-        test.cluster.install_as_pods().await?;
+        test.cluster.install_as_pods(Overlay::Evidence).await?;
         let here = test.namespace.as_str();
         for (name, replicas) in [("web", 2), ("api", 1), ("db", 1), ("worker", 1)] {
             running(&test.client, here, &server(name, "").replicas(replicas)).await?;

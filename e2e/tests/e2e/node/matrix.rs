@@ -4,17 +4,17 @@
 //! Needs that a repair leaves alone are put into one image, which has to survive it as a whole; each need that it denies has an
 //! image of its own, which has to be put back.
 //!
-//! What was predicted from the pods that run (`status.containerStatuses[].user.linux`, and whatever else holds a repair as
-//! `WouldBreak`) is set against what happened, for all rows that have run so far.
+//! Every repair waits for a human, so that what its plan says can be read before: the [`prediction`](super::prediction). Then it is approved, whatever the
+//! risk; and where it is held because it would break, the test does by hand what Ironside would not, and sees it break.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use futures::future::try_join_all;
-use ironside_crds::{HardeningRemediation, Phase};
+use ironside_crds::{Phase, RemediationStatus};
 use ironside_e2e::node::ask;
 use ironside_e2e::node::images::{NEEDS, NEEDS_101, NEEDS_WEB};
+use ironside_e2e::node::ironside::Overlay;
 use ironside_e2e::progress::say;
 use ironside_e2e::scenario::scenario_on_a_node;
 use ironside_e2e::workloads::Workload;
@@ -24,7 +24,9 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::{Value, json};
 
+use super::prediction::{Prediction, confusion, note, statuses};
 use super::{LONG, NODE, address, answers, few, rolled_out, running, server, service};
+use crate::decisions::Person;
 use crate::repair::{policy, template};
 
 /// What a repair has to come to.
@@ -34,131 +36,151 @@ enum Outcome {
     Kept,
     /// Put back and quarantined, for this symptom.
     Undone(&'static str),
-    /// Not tried, because it is known to break.
-    Foreseen,
+    /// Not tried, because it is known to break; done by hand, it breaks like this.
+    Foreseen(&'static str),
 }
 
 use Outcome::{Foreseen, Kept, Undone};
 
-/// One image with its needs, and what the repair comes to.
-type Cell = (&'static str, &'static str, &'static str, Outcome);
+use Prediction::{CannotTell, Doubtful, Fails, Succeeds};
+
+/// One image with its needs, what is said of the repair beforehand, and what it comes to.
+struct Cell {
+    name: &'static str,
+    image: &'static str,
+    needs: &'static str,
+    /// Its container's security context before.
+    security: &'static str,
+    predicted: Prediction,
+    outcome: Outcome,
+}
+
+const fn cell(
+    name: &'static str,
+    image: &'static str,
+    needs: &'static str,
+    predicted: Prediction,
+    outcome: Outcome,
+) -> Cell {
+    Cell {
+        name,
+        image,
+        needs,
+        security: "{}",
+        predicted,
+        outcome,
+    }
+}
+
+impl Cell {
+    const fn with(self, security: &'static str) -> Self {
+        Self { security, ..self }
+    }
+}
 
 const CRASHES: Outcome = Undone("CrashLoopBackOff");
 
 #[tokio::test]
 async fn run_as_non_root() -> Result<()> {
-    row(
-        "POD-007",
-        &[
-            ("others", NEEDS_101, "write=/tmp,keyctl,iouring,token", Kept),
-            ("root", NEEDS, "root", Foreseen),
-            ("named-user", NEEDS_WEB, "", Undone("RunAsNonRoot")),
-        ],
-    )
-    .await
+    const CELLS: &[Cell] = &[
+        cell("others", NEEDS_101, "write=/tmp,keyctl,iouring,token", CannotTell, Kept),
+        cell("stated", NEEDS, "write=/tmp,token", Succeeds, Kept).with(r#"{"runAsUser": 101}"#),
+        cell("root", NEEDS, "root", Fails, Foreseen("RunAsNonRoot")),
+        cell("named-user", NEEDS_WEB, "", CannotTell, Undone("RunAsNonRoot")),
+    ];
+    row("POD-007", &[], CELLS).await
 }
 
 #[tokio::test]
 async fn no_privilege_escalation() -> Result<()> {
     const ALL: &str = "root,write=/,write=/tmp,chown=/data,netraw,keyctl,iouring,token,setuid";
-    row("POD-009", &[("all", NEEDS, ALL, Kept)]).await
+    const CELLS: &[Cell] = &[cell("all", NEEDS, ALL, CannotTell, Kept)];
+    row("POD-009", &[], CELLS).await
 }
 
 #[tokio::test]
 async fn no_capabilities() -> Result<()> {
-    row(
-        "POD-011",
-        &[
-            ("others", NEEDS, "root,write=/,write=/tmp,keyctl,iouring,token", Kept),
-            ("chown", NEEDS, "chown=/data", CRASHES),
-            ("setuid", NEEDS, "setuid", CRASHES),
-            ("netraw", NEEDS, "netraw", CRASHES),
-        ],
-    )
-    .await
+    const CELLS: &[Cell] = &[
+        cell(
+            "others",
+            NEEDS,
+            "root,write=/,write=/tmp,keyctl,iouring,token",
+            CannotTell,
+            Kept,
+        ),
+        cell("confined", NEEDS_101, "write=/tmp,token", Succeeds, Kept).with(r#"{"allowPrivilegeEscalation": false}"#),
+        cell("chown", NEEDS, "chown=/data", CannotTell, CRASHES),
+        cell("setuid", NEEDS, "setuid", CannotTell, CRASHES),
+        cell("netraw", NEEDS, "netraw", CannotTell, CRASHES),
+    ];
+    row("POD-011", &[], CELLS).await
 }
 
 #[tokio::test]
 async fn read_only_root() -> Result<()> {
-    row(
-        "POD-012",
-        &[
-            (
-                "others",
-                NEEDS,
-                "root,write=/tmp,chown=/tmp,netraw,keyctl,iouring,token,setuid",
-                Kept,
-            ),
-            ("write", NEEDS, "write=/", CRASHES),
-            ("chown", NEEDS, "chown=/data", CRASHES),
-        ],
-    )
-    .await
+    const TMP: &str = "root,write=/tmp,chown=/tmp,netraw,keyctl,iouring,token,setuid";
+    const CELLS: &[Cell] = &[
+        cell(
+            "quiet",
+            NEEDS,
+            "root,netraw,keyctl,iouring,token,setuid",
+            Succeeds,
+            Kept,
+        ),
+        cell("tmp", NEEDS, TMP, Doubtful, Kept),
+        cell("write", NEEDS, "write=/", Doubtful, CRASHES),
+        cell("chown", NEEDS, "chown=/data", Doubtful, CRASHES),
+    ];
+    // A week is for clusters.
+    row("POD-012", &[("quietFor", "1s")], CELLS).await
 }
 
 #[tokio::test]
 async fn seccomp() -> Result<()> {
-    row(
-        "POD-013",
-        &[
-            (
-                "others",
-                NEEDS,
-                "root,write=/,write=/tmp,chown=/data,netraw,token,setuid",
-                Kept,
-            ),
-            ("keyctl", NEEDS, "keyctl", CRASHES),
-            ("iouring", NEEDS, "iouring", CRASHES),
-        ],
-    )
-    .await
+    const OTHERS: &str = "root,write=/,write=/tmp,chown=/data,netraw,token,setuid";
+    const CELLS: &[Cell] = &[
+        cell("others", NEEDS, OTHERS, CannotTell, Kept),
+        cell("keyctl", NEEDS, "keyctl", CannotTell, CRASHES),
+        cell("iouring", NEEDS, "iouring", CannotTell, CRASHES),
+    ];
+    row("POD-013", &[], CELLS).await
 }
 
 #[tokio::test]
 async fn no_token() -> Result<()> {
-    row(
-        "SA-001",
-        &[
-            (
-                "others",
-                NEEDS,
-                "root,write=/,write=/tmp,chown=/data,netraw,keyctl,iouring,setuid",
-                Kept,
-            ),
-            ("token", NEEDS, "token", CRASHES),
-        ],
-    )
-    .await
+    const OTHERS: &str = "root,write=/,write=/tmp,chown=/data,netraw,keyctl,iouring,setuid";
+    const CELLS: &[Cell] = &[
+        cell("others", NEEDS, OTHERS, CannotTell, Kept),
+        cell("token", NEEDS, "token", CannotTell, CRASHES),
+    ];
+    row("SA-001", &[], CELLS).await
 }
 
-async fn row(control: &'static str, cells: &'static [Cell]) -> Result<()> {
+async fn row(control: &'static str, parameters: &[(&str, &str)], cells: &'static [Cell]) -> Result<()> {
     let _turn = NODE.lock().await;
     scenario_on_a_node(async |test| {
-        test.cluster.install_as_pods().await?;
+        test.cluster.install_as_pods(Overlay::Evidence).await?;
         try_join_all(cells.iter().map(|cell| settled(test, cell))).await?;
         let mut before = BTreeMap::new();
         let mut clients = Vec::new();
-        let mut users = BTreeMap::new();
-        for (name, ..) in cells {
-            before.insert(*name, template(test, name).await?);
-            users.insert(*name, uid(test, name).await?);
+        for cell in cells {
+            before.insert(cell.name, template(test, cell.name).await?);
             let (dial, address) = (
                 test.cluster.node()?.dial.clone(),
-                address(&test.client, &test.namespace, name).await?,
+                address(&test.client, &test.namespace, cell.name).await?,
             );
             answers(&dial, &address).await?;
-            clients.push((*name, ask::Client::start(dial, address)));
+            clients.push((cell.name, ask::Client::start(dial, address)));
         }
 
         let mut policy = policy(&[control]);
         policy["spec"]["remediation"]["maxConcurrentPerNamespace"] = json!(20);
+        policy["spec"]["remediation"]["autoApprove"] = json!("None");
+        for (name, value) in parameters {
+            policy["spec"]["controls"][0]["parameters"][name] = json!([value]);
+        }
         test.apply(&[policy]).await?;
-        let ended = wait::until_within(
-            LONG,
-            &format!("the repairs of {control} have come to rest"),
-            async || at_rest(test, cells).await,
-        )
-        .await;
+        let ended = repaired(test, control, cells).await;
 
         let (mut lost, mut asked) = (Vec::new(), 0);
         for (name, client) in clients {
@@ -172,32 +194,28 @@ async fn row(control: &'static str, cells: &'static [Cell]) -> Result<()> {
             lost.extend(tally.lost.into_iter().map(|line| format!("{name}: {line}")));
         }
         let ended = ended?;
-        for (name, _, needs, outcome) in cells {
+        for cell in cells {
+            let (name, outcome) = (cell.name, cell.outcome);
             say(&format!(
-                "{control} x {name} ({needs}): runs as uid {}, {outcome:?}",
-                users[*name]
+                "{control} x {name} ({}): {}, {outcome:?}",
+                cell.needs, cell.predicted
             ));
-            predicted(&format!("{control} x {name}"), *outcome);
-            // The one repair for which the user tells: it is tried exactly where that is not root.
-            let foretold = control == "POD-007" && users[*name] == 0;
-            ensure!(
-                foretold == (*outcome == Foreseen),
-                "{name} runs as uid {}",
-                users[*name]
-            );
+            note(&format!("{control} x {name}"), cell.predicted, outcome == Kept);
             let same = template(test, name).await? == before[name];
             ensure!(
-                same == (*outcome != Kept),
+                same == (outcome != Kept),
                 "{name}: the template {} what it was",
                 if same { "is" } else { "is not" }
             );
-            if *outcome == Kept {
-                let status = &ended[*name];
-                ensure!(status["history"].to_string().contains("Verifying"), "{status}");
+            if outcome == Kept {
+                let history = &ended[name].history;
+                ensure!(history.iter().any(|it| it.phase == Phase::Verifying), "{history:?}");
             }
             rolled_out(&test.client, &test.namespace, name).await?;
         }
-        say(&confusion());
+        let (table, right) = confusion();
+        say(&format!("prediction against outcome, so far:\n{table}"));
+        right?;
         ensure!(
             few(lost.len(), asked),
             "{} of {asked} requests were lost: {lost:#?}",
@@ -208,77 +226,103 @@ async fn row(control: &'static str, cells: &'static [Cell]) -> Result<()> {
     .await
 }
 
-/// Cells by what was predicted of them and what happened.
-static PREDICTIONS: Mutex<BTreeMap<(&str, &str), Vec<String>>> = Mutex::new(BTreeMap::new());
+/// Reads what every plan says, has it carried out, and waits until all have come to rest.
+async fn repaired(test: &Scenario<'_>, control: &str, cells: &[Cell]) -> Result<BTreeMap<String, RemediationStatus>> {
+    let said = wait::until_within(LONG, "every plan says what is expected of it", async || {
+        let statuses = statuses(test).await?;
+        let mut said = Vec::new();
+        for cell in cells {
+            let status = statuses.get(cell.name).context("no status yet")?;
+            let (prediction, hash) = Prediction::of(control, status).with_context(|| cell.name)?;
+            ensure!(
+                prediction == cell.predicted,
+                "{}: {prediction}, and {} was expected: {:?}",
+                cell.name,
+                cell.predicted,
+                status.plan.as_ref().map(|plan| &plan.risk_reasons)
+            );
+            said.push((cell, hash));
+        }
+        Ok(said)
+    })
+    .await?;
+    let person = Person::admin(test);
+    for (cell, hash) in said {
+        let target = format!("deployment/{}", cell.name);
+        match hash {
+            Some(hash) => person.decides(&["approve", &target, "--plan", &hash]).await?,
+            None => by_hand(test, cell).await?,
+        }
+    }
+    wait::until_within(
+        LONG,
+        &format!("the repairs of {control} have come to rest"),
+        async || at_rest(test, cells).await,
+    )
+    .await
+}
 
-/// A repair that is known to break is not tried; every other one is expected to be survived.
-fn predicted(cell: &str, outcome: Outcome) {
-    let pair = match outcome {
-        Kept => ("survives", "survived"),
-        Undone(_) => ("survives", "broke, undone"),
-        Foreseen => ("breaks", "not tried"),
+/// Does what Ironside would not, sees it break as it was said, and puts it back.
+async fn by_hand(test: &Scenario<'_>, cell: &Cell) -> Result<()> {
+    let Foreseen(symptom) = cell.outcome else {
+        bail!("{} is held", cell.name);
     };
-    let mut all = PREDICTIONS.lock().unwrap_or_else(PoisonError::into_inner);
-    all.entry(pair).or_default().push(cell.to_owned());
+    ensure!(symptom == "RunAsNonRoot", "nothing is known of {symptom}");
+    let kubectl = test.cluster.kubectl()?;
+    let target = format!("deployment/{}", cell.name);
+    let hardened = json!([{
+        "op": "add", "path": "/spec/template/spec/containers/0/securityContext", "value": { "runAsNonRoot": true },
+    }]);
+    let hardened = hardened.to_string();
+    let namespace = ["--namespace", &test.namespace];
+    let patch = ["patch", &target, "--type=json", "--patch", &hardened];
+    kubectl.run(&[&patch[..], &namespace].concat()).await?;
+    wait::until_within(LONG, "the kubelet refuses it", async || {
+        let pods: Api<Pod> = Api::namespaced(test.client.clone(), &test.namespace);
+        let label = format!("app={}", cell.name);
+        let pods = pods.list(&ListParams::default().labels(&label)).await?;
+        let statuses = serde_json::to_string(&pods.items)?;
+        ensure!(statuses.contains("image will run as root"), "{statuses}");
+        Ok(())
+    })
+    .await?;
+    let undo = ["rollout", "undo", &target];
+    kubectl.run(&[&undo[..], &namespace].concat()).await.map(drop)
 }
 
-/// The prediction matrix of the rows that have run.
-fn confusion() -> String {
-    let all = PREDICTIONS.lock().unwrap_or_else(PoisonError::into_inner);
-    let lines = all.iter().map(|((predicted, happened), cells)| {
-        format!(
-            "\n  predicted {predicted}, {happened}: {} ({})",
-            cells.len(),
-            cells.join(", ")
-        )
-    });
-    format!("prediction against outcome, so far:{}", lines.collect::<String>())
-}
-
-/// The user that the kernel reports for a workload's containers.
-async fn uid(test: &Scenario<'_>, name: &str) -> Result<u64> {
-    let pods: Api<Pod> = Api::namespaced(test.client.clone(), &test.namespace);
-    let pods = pods
-        .list(&ListParams::default().labels(&format!("app={name}")))
-        .await?
-        .items;
-    let status = serde_json::to_value(&pods.first().context("a pod")?.status)?;
-    status["containerStatuses"][0]["user"]["linux"]["uid"]
-        .as_u64()
-        .with_context(|| format!("no user in {status}"))
-}
-
-async fn settled(test: &Scenario<'_>, (name, image, needs, _): &Cell) -> Result<()> {
-    let workload: Workload = server(name, needs).template(|template| {
-        template["spec"]["containers"][0]["image"] = json!(image);
+async fn settled(test: &Scenario<'_>, cell: &Cell) -> Result<()> {
+    let security: Value = serde_json::from_str(cell.security)?;
+    let workload: Workload = server(cell.name, cell.needs).template(|template| {
+        let container = &mut template["spec"]["containers"][0];
+        container["image"] = json!(cell.image);
+        if security != json!({}) {
+            container["securityContext"] = security;
+        }
     });
     running(&test.client, &test.namespace, &workload).await?;
-    test.apply(&[service(name)]).await
+    test.apply(&[service(cell.name)]).await
 }
 
 /// The status of each cell's remediation, once all are as they have to be.
-async fn at_rest(test: &Scenario<'_>, cells: &[Cell]) -> Result<BTreeMap<String, Value>> {
-    let api: Api<HardeningRemediation> = Api::namespaced(test.client.clone(), &test.namespace);
-    let all = api.list(&ListParams::default()).await?.items;
-    let mut found = BTreeMap::new();
-    for (name, _, _, expected) in cells {
-        let remediation = all.iter().find(|it| it.spec.target.name == *name);
-        let status = remediation.and_then(|it| it.status.clone()).context("no status yet")?;
+async fn at_rest(test: &Scenario<'_>, cells: &[Cell]) -> Result<BTreeMap<String, RemediationStatus>> {
+    let all = statuses(test).await?;
+    for cell in cells {
+        let status = all.get(cell.name).context("no status yet")?;
         let seen = (status.phase.unwrap_or_default(), status.reason.as_str());
-        let wanted = match expected {
+        let wanted = match cell.outcome {
             Kept => (Phase::Succeeded, "Verified"),
             Undone(_) => (Phase::Held, "Quarantined"),
-            Foreseen => (Phase::Held, "WouldBreak"),
+            Foreseen(_) => (Phase::Held, "WouldBreak"),
         };
-        ensure!(seen == wanted, "{name} is {seen:?}: {}", status.message);
-        if let Undone(symptom) = expected {
+        ensure!(seen == wanted, "{} is {seen:?}: {}", cell.name, status.message);
+        if let Undone(symptom) = cell.outcome {
             let failures = &status.memory.failures;
             ensure!(
-                failures.len() == 1 && failures[0].reason == *symptom,
-                "{name}: {failures:?}"
+                failures.len() == 1 && failures[0].reason == symptom,
+                "{}: {failures:?}",
+                cell.name
             );
         }
-        found.insert((*name).to_owned(), serde_json::to_value(&status)?);
     }
-    Ok(found)
+    Ok(all)
 }

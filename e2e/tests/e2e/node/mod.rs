@@ -5,6 +5,7 @@ mod isolation;
 mod matrix;
 mod operator;
 mod policies;
+mod prediction;
 mod signatures;
 mod worlds;
 

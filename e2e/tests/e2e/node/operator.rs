@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use ironside_crds::Phase;
 use ironside_e2e::install::SYSTEM_NAMESPACE;
 use ironside_e2e::node::images::{NEEDS_101, NEEDS_WEB};
+use ironside_e2e::node::ironside::Overlay;
 use ironside_e2e::scenario::scenario_on_a_node;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::ListParams;
@@ -16,7 +17,7 @@ use crate::repair::{deployment, policy, replica_sets, template, until_it_stands}
 #[tokio::test]
 async fn the_operator_runs_restricted_as_its_own_account_and_repairs() -> Result<()> {
     scenario_on_a_node(async |test| {
-        test.cluster.install_as_pods().await?;
+        test.cluster.install_as_pods(Overlay::Evidence).await?;
         let namespaces: Api<Namespace> = Api::all(test.client.clone());
         let own = namespaces.get(SYSTEM_NAMESPACE).await?;
         ensure!(own.labels()["pod-security.kubernetes.io/enforce"] == "restricted");
@@ -65,7 +66,7 @@ async fn the_operator_runs_restricted_as_its_own_account_and_repairs() -> Result
 #[tokio::test]
 async fn a_repair_that_the_kubelet_refuses_is_taken_back_exactly_and_quarantined() -> Result<()> {
     scenario_on_a_node(async |test| {
-        test.cluster.install_as_pods().await?;
+        test.cluster.install_as_pods(Overlay::Evidence).await?;
         let web = server("web", "").template(|template| {
             template["spec"]["containers"][0]["image"] = json!(NEEDS_WEB);
         });
@@ -94,7 +95,7 @@ async fn a_repair_that_the_kubelet_refuses_is_taken_back_exactly_and_quarantined
 #[tokio::test]
 async fn what_runs_as_root_is_left_alone() -> Result<()> {
     scenario_on_a_node(async |test| {
-        test.cluster.install_as_pods().await?;
+        test.cluster.install_as_pods(Overlay::Evidence).await?;
         running(&test.client, &test.namespace, &server("web", "root")).await?;
         let before = template(test, "web").await?;
         test.apply(&[policy(&["POD-007"])]).await?;
@@ -112,7 +113,7 @@ async fn what_runs_as_root_is_left_alone() -> Result<()> {
 #[tokio::test]
 async fn a_missing_config_map_is_not_the_repairs_fault() -> Result<()> {
     scenario_on_a_node(async |test| {
-        test.cluster.install_as_pods().await?;
+        test.cluster.install_as_pods(Overlay::Evidence).await?;
         let settings = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "settings" } });
         test.apply(&[settings]).await?;
         let web = server("web", "").template(|template| {
@@ -142,7 +143,7 @@ async fn a_missing_config_map_is_not_the_repairs_fault() -> Result<()> {
 async fn the_record_of_a_repair_goes_back_with_its_template() -> Result<()> {
     const RECORD: &str = "hardening.ironside.dev/applied";
     scenario_on_a_node(async |test| {
-        test.cluster.install_as_pods().await?;
+        test.cluster.install_as_pods(Overlay::Evidence).await?;
         running(&test.client, &test.namespace, &server("web", "")).await?;
         test.apply(&[service("web")]).await?;
         let before = template(test, "web").await?;
