@@ -15,6 +15,7 @@ pub mod obstacle;
 mod oci;
 pub mod policies;
 pub mod programs;
+pub mod registry;
 pub mod relay;
 pub mod traces;
 
@@ -90,6 +91,8 @@ pub struct Description {
     pub cgroup: String,
     /// Socket of the container runtime.
     pub runtime: PathBuf,
+    /// By what its namespaces are found.
+    pub(crate) namespaces: u32,
     /// Where it stands which policies are in force ([`policies::Enforced`]).
     pub enforced: PathBuf,
     /// What the start consisted of, in seconds.
@@ -151,6 +154,7 @@ impl Node {
                 dial: dial_socket(&around.folder),
                 cgroup: around.cgroup.clone(),
                 runtime: configuration.runtime_socket.clone(),
+                namespaces: namespaces.id(),
                 enforced: configuration.enforced.clone(),
                 steps: Vec::new(),
             },

@@ -59,21 +59,12 @@ impl Namespaces {
 
     /// A program inside, as a command line for outside.
     pub(super) fn entering(&self, program: &Path, arguments: Vec<String>) -> (PathBuf, Vec<String>) {
-        let file = |name: &str| format!("/proc/{}/ns/{name}", self.id);
-        let mut line = vec![
-            format!("--mount={}", file("mnt")),
-            format!("--net={}", file("net")),
-            format!("--uts={}", file("uts")),
-            format!("--ipc={}", file("ipc")),
-            // unshare itself stays in the machine's; its child is the first process of the new one.
-            format!("--pid={}", file("pid_for_children")),
-            "--".to_owned(),
-            "env".to_owned(),
-            format!("PATH={}", path(program.parent())),
-            program.display().to_string(),
-        ];
-        line.extend(arguments);
-        (PathBuf::from("nsenter"), line)
+        entering(self.id, program, arguments)
+    }
+
+    /// By what others find them ([`entering`]).
+    pub(super) const fn id(&self) -> u32 {
+        self.id
     }
 
     /// Ends the first process, and with it all others, and waits until they are gone.
@@ -82,6 +73,25 @@ impl Namespaces {
         self.unshare.wait().await.context("wait for the node to end")?;
         Ok(())
     }
+}
+
+/// A program inside the namespaces of that id, as a command line for outside.
+pub(super) fn entering(id: u32, program: &Path, arguments: Vec<String>) -> (PathBuf, Vec<String>) {
+    let file = |name: &str| format!("/proc/{id}/ns/{name}");
+    let mut line = vec![
+        format!("--mount={}", file("mnt")),
+        format!("--net={}", file("net")),
+        format!("--uts={}", file("uts")),
+        format!("--ipc={}", file("ipc")),
+        // unshare itself stays in the machine's; its child is the first process of the new one.
+        format!("--pid={}", file("pid_for_children")),
+        "--".to_owned(),
+        "env".to_owned(),
+        format!("PATH={}", path(program.parent())),
+        program.display().to_string(),
+    ];
+    line.extend(arguments);
+    (PathBuf::from("nsenter"), line)
 }
 
 /// What programs inside find by name: their neighbours, and the folders of administrators, which not everybody has on PATH.

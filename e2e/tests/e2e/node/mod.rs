@@ -6,6 +6,7 @@ mod matrix;
 mod operator;
 mod policies;
 mod prediction;
+mod registry;
 mod signatures;
 mod worlds;
 
