@@ -8,6 +8,7 @@ mod reflector;
 mod repair;
 mod restore;
 mod rollback;
+mod scan;
 pub mod soak;
 mod start;
 mod statistics;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 pub use reflector::hold as hold_reflector;
+pub use scan::{run_measured, write_manifests};
 
 use self::table::Table;
 use self::world::{Size, World};
@@ -38,7 +40,7 @@ pub struct Choices {
     pub only: Option<String>,
 }
 
-/// Runs all parts on a control plane of its own and prints the table.
+/// Runs all parts, those that need one on a control plane of its own, and prints the table.
 ///
 /// # Errors
 /// The control plane or the world cannot be made, the file of rows cannot be read, standard output is closed, or a part could not be measured.
@@ -50,18 +52,35 @@ pub async fn run(choices: Choices) -> Result<()> {
         text.with_context(|| format!("read {}", path.display()))
     });
     let rows = rows.transpose()?;
+    let only = choices.only.as_deref();
+    if let Some(rows) = rows {
+        table.part("the engine alone", table::read(&rows));
+    }
+    // Before there is a control plane: it would be a neighbour.
+    if only.is_none_or(|only| only == SCAN) {
+        let measured = tokio::task::spawn_blocking(move || scan::measure(choices.quick)).await?;
+        table.part(SCAN, measured);
+    }
+    let measured = match only {
+        Some(SCAN) => Ok(()),
+        only => on_a_cluster(size, only, &mut table).await,
+    };
+    writeln!(std::io::stdout(), "\n{table}").context("write to standard output")?;
+    measured.and(table.complete())
+}
+
+/// The part that needs no cluster.
+const SCAN: &str = "scan";
+
+async fn on_a_cluster(size: Size, only: Option<&str>, table: &mut Table) -> Result<()> {
     let options = Options {
         nodes: size.nodes(),
         ..Options::default()
     };
     let cluster = Cluster::dedicated(options).await?;
-    let measured = measure(&cluster, size, choices.only.as_deref(), &mut table).await;
-    if let Some(rows) = rows {
-        table.part("the engine alone", table::read(&rows));
-    }
-    writeln!(std::io::stdout(), "\n{table}").context("write to standard output")?;
+    let measured = measure(&cluster, size, only, table).await;
     let stopped = cluster.stop().await;
-    measured.and(stopped).and(table.complete())
+    measured.and(stopped)
 }
 
 async fn measure(cluster: &Cluster, size: Size, only: Option<&str>, table: &mut Table) -> Result<()> {

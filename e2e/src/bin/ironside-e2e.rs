@@ -66,7 +66,7 @@ enum Verb {
         /// A file of rows that another program measured, to be shown in the same table.
         #[arg(long)]
         rows: Option<PathBuf>,
-        /// Only one part: start, drift, allows, rollbacks, repairs, large.
+        /// Only one part: scan, start, drift, allows, rollbacks, repairs, large.
         #[arg(long)]
         only: Option<String>,
     },
@@ -81,6 +81,23 @@ enum Verb {
         /// Fifty pods instead of a thousand.
         #[arg(long)]
         quick: bool,
+    },
+    /// Write the manifests that the bench scans into a new folder.
+    #[command(hide = true)]
+    Manifests {
+        folder: PathBuf,
+        #[arg(long, default_value_t = 2_000)]
+        files: usize,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Run a program on so many cores and print what it cost. For the bench.
+    #[command(hide = true)]
+    RunMeasured {
+        cores: usize,
+        program: PathBuf,
+        #[arg(last = true)]
+        arguments: Vec<std::ffi::OsString>,
     },
     /// Hold all Pods in a reflector until standard input ends. For the bench.
     #[command(hide = true)]
@@ -189,6 +206,15 @@ async fn run() -> Result<()> {
         Verb::Demo { apps, keep, real_node } => demo::run(demo::Choices { apps, keep, real_node }).await,
         Verb::Bench { quick, rows, only } => bench::run(bench::Choices { quick, rows, only }).await,
         Verb::Soak { minutes, seed, quick } => bench::soak::run(bench::soak::Choices { minutes, seed, quick }).await,
+        Verb::Manifests { folder, files, seed } => {
+            let written = bench::write_manifests(&folder, files, seed)?;
+            print(&format!("{} documents, {} bytes", written.documents, written.bytes))
+        }
+        Verb::RunMeasured {
+            cores,
+            program,
+            arguments,
+        } => print(&bench::run_measured(cores, &program, &arguments)?),
         Verb::HoldReflector { kubeconfig } => bench::hold_reflector(&kubeconfig).await,
         Verb::ControlPlane { options } => {
             let options = serde_json::from_str(&options).context("--options")?;
