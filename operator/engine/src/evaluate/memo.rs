@@ -21,19 +21,36 @@ pub(super) struct Key {
     pub(super) minor: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Memo {
     young: HashMap<Key, Arc<Judged>>,
     old: HashMap<Key, Arc<Judged>>,
+    /// Most verdicts in a generation.
+    most: usize,
+}
+
+impl Default for Memo {
+    fn default() -> Self {
+        Self::of(MOST)
+    }
 }
 
 impl Memo {
+    /// A memory of so many verdicts in a generation.
+    pub(super) fn of(most: usize) -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            most,
+        }
+    }
+
     pub(super) fn get(&mut self, key: Key, judge: impl FnOnce() -> Judged) -> Arc<Judged> {
         if let Some(judged) = self.young.get(&key) {
             return Arc::clone(judged);
         }
         let judged = self.old.remove(&key).unwrap_or_else(|| Arc::new(judge()));
-        if self.young.len() >= MOST {
+        if self.young.len() >= self.most {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key, Arc::clone(&judged));

@@ -43,6 +43,13 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
+    /// One that remembers about so many verdicts: for a single pass over many templates of which few are equal, a long memory is only large.
+    pub fn remembering(verdicts: usize) -> Self {
+        Self {
+            memo: Memo::of(verdicts / 2),
+        }
+    }
+
     /// Judges one object. One that is not judged itself (a child of another, an object that is gone) has no findings.
     pub fn evaluate(
         &mut self,

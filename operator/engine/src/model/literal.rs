@@ -192,6 +192,9 @@ const ABOUT: [&str; 30] = [
 
 /// Whether a key names a credential.
 pub fn is_sensitive_name(name: &str) -> bool {
+    if !could_name_a_credential(name) {
+        return false;
+    }
     let words = words(name);
     if words.last().is_some_and(|last| ABOUT.contains(&last.as_str())) {
         return false;
@@ -200,6 +203,19 @@ pub fn is_sensitive_name(name: &str) -> bool {
         NAMES.contains(&word.as_str())
             || (["key", "keys"].contains(&word.as_str()) && at > 0 && KEYS.contains(&words[at - 1].as_str()))
     })
+}
+
+/// Whether a part of some word of [`NAMES`], or of `key`, is in a name: most have none, and need not be taken apart.
+fn could_name_a_credential(name: &str) -> bool {
+    const PARTS: [&str; 8] = ["pass", "pwd", "secret", "token", "jwt", "bearer", "credential", "key"];
+    let bytes = name.as_bytes();
+    let has = |part: &&str| {
+        bytes
+            .windows(part.len())
+            .any(|it| it.eq_ignore_ascii_case(part.as_bytes()))
+    };
+    // Letters beyond ASCII may have one of ASCII as their lower case.
+    !name.is_ascii() || PARTS.iter().any(has)
 }
 
 /// Words of `SOME_NAME`, `some-name`, `some.name` and `someName`, in lower case.
@@ -231,8 +247,8 @@ pub fn assigned(text: &str) -> Option<String> {
         let name = name.trim().trim_matches(['"', '\'']);
         let value = value[1..].trim().trim_matches(['"', '\'', ',']);
         let is_name = !name.is_empty() && name.len() <= 64 && name.chars().all(|c| word(c) || c == '.');
-        let is_value = !value.is_empty() && !value.contains([' ', '(']) && could_be_secret(value);
-        (is_name && is_value && is_sensitive_name(name)).then(|| name.to_owned())
+        let is_value = || !value.is_empty() && !value.contains([' ', '(']) && could_be_secret(value);
+        (is_name && is_sensitive_name(name) && is_value()).then(|| name.to_owned())
     })
 }
 

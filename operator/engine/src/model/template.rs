@@ -22,7 +22,11 @@ pub struct TemplateHash([u8; 16]);
 impl TemplateHash {
     /// Hashes a template in its JSON form. Object keys are sorted (`serde_json::Map` is a tree here), so the text is canonical.
     pub fn of(template: &Value) -> Self {
-        let digest = Sha256::digest(template.to_string().as_bytes());
+        Self::of_text(&template.to_string())
+    }
+
+    fn of_text(text: &str) -> Self {
+        let digest = Sha256::digest(text.as_bytes());
         let mut short = [0; 16];
         short.copy_from_slice(&digest[..16]);
         Self(short)
@@ -81,7 +85,7 @@ impl PodTemplate {
             return Err(serde::de::Error::custom(why));
         }
         let text = template.to_string();
-        let hash = TemplateHash::of(&template);
+        let hash = TemplateHash::of_text(&text);
         let exposed = exposed_in(&template).into();
         let view: TemplateView = serde_json::from_value(template)?;
         Ok(Self {

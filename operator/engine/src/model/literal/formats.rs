@@ -7,19 +7,89 @@ pub fn credential(text: &str) -> Option<&'static str> {
     if text.len() < 12 {
         return None;
     }
-    if text.contains("PRIVATE KEY") && text.contains("-BEGIN ") {
+    // Every string of every object is looked at here: nothing is searched for whose letters are not in the text.
+    let letters = Letters::of(text);
+    if letters.have(b"PRIVATEKY-") && text.contains("PRIVATE KEY") && text.contains("-BEGIN ") {
         return Some("a private key");
     }
-    FORMATS
-        .iter()
-        .find(|format| format.is_in(text))
-        .map(|format| format.what)
-        .or_else(|| marked_inside(text))
-        .or_else(|| is_jwt(text).then_some("a JSON Web Token"))
-        .or_else(|| is_terraform(text).then_some("a Terraform token"))
-        .or_else(|| is_azure_signature(text).then_some("an Azure shared access signature"))
-        .or_else(|| has_login(text).then_some("an address with a password"))
-        .or_else(|| named_key(text))
+    marked(text)
+        .or_else(|| letters.have(b"J").then(|| marked_inside(text, &INSIDE[..2]))?)
+        .or_else(|| letters.have(b"Q~").then(|| marked_inside(text, &INSIDE[2..]))?)
+        .or_else(|| (letters.have(b".ey") && is_jwt(text)).then_some("a JSON Web Token"))
+        .or_else(|| (letters.have(b".atlsv1") && is_terraform(text)).then_some("a Terraform token"))
+        .or_else(|| {
+            (letters.have(b"sv=20ig") && is_azure_signature(text)).then_some("an Azure shared access signature")
+        })
+        .or_else(|| (letters.have(b":/@") && has_login(text)).then_some("an address with a password"))
+        .or_else(|| letters.have_any(b"=>:").then(|| named_key(text))?)
+}
+
+/// Which bytes a text has, those beyond ASCII left out.
+#[derive(Clone, Copy)]
+struct Letters(u128);
+
+impl Letters {
+    fn of(text: &str) -> Self {
+        let ascii = text.bytes().filter(u8::is_ascii);
+        Self(ascii.fold(0, |all, byte| all | 1 << byte))
+    }
+
+    fn have(self, all: &[u8]) -> bool {
+        all.iter().all(|byte| self.0 >> byte & 1 == 1)
+    }
+
+    fn have_any(self, some: &[u8]) -> bool {
+        some.iter().any(|byte| self.0 >> byte & 1 == 1)
+    }
+}
+
+/// Pairs of bytes.
+struct Pairs([u64; 1024]);
+
+impl Pairs {
+    const NONE: Self = Self([0; 1024]);
+
+    const fn add(&mut self, first: u8, second: u8) {
+        let place = (first as usize) << 8 | second as usize;
+        self.0[place / 64] |= 1 << (place % 64);
+    }
+
+    const fn has(&self, first: u8, second: u8) -> bool {
+        let place = (first as usize) << 8 | second as usize;
+        self.0[place / 64] >> (place % 64) & 1 == 1
+    }
+}
+
+/// What the marks of [`FORMATS`] begin with.
+static BEGINNINGS: Pairs = {
+    let mut pairs = Pairs::NONE;
+    let mut at = 0;
+    while at < FORMATS.len() {
+        let marks = FORMATS[at].begins;
+        let mut mark = 0;
+        while mark < marks.len() {
+            let bytes = marks[mark].as_bytes();
+            pairs.add(bytes[0], bytes[1]);
+            mark += 1;
+        }
+        at += 1;
+    }
+    pairs
+};
+
+/// The first of the formats that stands somewhere in the text, where a word begins.
+fn marked(text: &str) -> Option<&'static str> {
+    let bytes = text.as_bytes();
+    let mut first: Option<usize> = None;
+    for at in 0..bytes.len() - 1 {
+        if !BEGINNINGS.has(bytes[at], bytes[at + 1]) || (at > 0 && bytes[at - 1].is_ascii_alphanumeric()) {
+            continue;
+        }
+        let known = first.unwrap_or(FORMATS.len());
+        let here = FORMATS[..known].iter().position(|format| format.begins_at(text, at));
+        first = here.or(first);
+    }
+    first.map(|first| FORMATS[first].what)
 }
 
 /// Tokens that begin with a mark of their issuer.
@@ -32,14 +102,14 @@ struct Format {
 }
 
 impl Format {
-    fn is_in(&self, text: &str) -> bool {
+    /// Whether a token of this format begins at a byte, which is the first of a character.
+    fn begins_at(&self, text: &str, at: usize) -> bool {
+        let rest = &text[at..];
+        let (least, most) = self.length;
         self.begins.iter().any(|mark| {
-            text.match_indices(mark).any(|(at, _)| {
-                let before = text[..at].chars().next_back();
-                let inside_word = before.is_some_and(|c| c.is_ascii_alphanumeric());
-                let length = text[at + mark.len()..].chars().take_while(|c| (self.of)(*c)).count();
-                let (least, most) = self.length;
-                !inside_word && (least..=most).contains(&length)
+            rest.strip_prefix(mark).is_some_and(|token| {
+                let length = token.chars().take_while(|c| (self.of)(*c)).count();
+                (least..=most).contains(&length)
             })
         })
     }
@@ -166,19 +236,22 @@ const INSIDE: &[Inside] = &[
     ("an Azure client secret", "Q~", 4, 31, |c| dotted(c) || c == '~'),
 ];
 
-fn marked_inside(text: &str) -> Option<&'static str> {
+fn marked_inside(text: &str, forms: &[Inside]) -> Option<&'static str> {
     let holds = |(_, mark, before, behind, of): &&Inside| {
         text.match_indices(mark).any(|(at, _)| {
             text[..at].chars().rev().take_while(|c| of(*c)).count() >= *before
                 && text[at + mark.len()..].chars().take_while(|c| of(*c)).count() >= *behind
         })
     };
-    INSIDE.iter().find(holds).map(|(what, ..)| *what)
+    forms.iter().find(holds).map(|(what, ..)| *what)
 }
 
 /// `header.claims.signature`, the first two of which are JSON objects and so begin with `ey` in base64.
 fn is_jwt(text: &str) -> bool {
     let part = |c: char| word(c) || c == '/';
+    if !text.contains(".ey") {
+        return false;
+    }
     text.match_indices("ey").any(|(at, _)| {
         let mut parts = text[at..].splitn(3, '.');
         let (Some(header), Some(claims), Some(signature)) = (parts.next(), parts.next(), parts.next()) else {
@@ -237,32 +310,49 @@ const ISSUERS: [&str; 10] = [
     "mailgun",
 ];
 
-fn named_key(text: &str) -> Option<&'static str> {
-    // Comparing without case allocates; most texts hold none of the operators.
-    if !text.contains(['=', '>', ':']) {
-        return None;
+/// What the names of issuers begin with, without case.
+static NAMED: Pairs = {
+    let mut pairs = Pairs::NONE;
+    let mut at = 0;
+    while at < ISSUERS.len() {
+        let bytes = ISSUERS[at].as_bytes();
+        pairs.add(bytes[0], bytes[1]);
+        at += 1;
     }
-    let lower = text.to_ascii_lowercase();
-    let found = ISSUERS.iter().any(|issuer| {
-        lower.match_indices(issuer).any(|(at, _)| {
-            let rest = &lower[at + issuer.len()..];
-            let gap = rest
-                .chars()
-                .take_while(|c| word(*c) || matches!(c, ' ' | '\t' | '.' | '\'' | '"'))
-                .count();
-            let operator: &str = rest.get(gap..).unwrap_or_default();
-            let key = operator.trim_start_matches(['=', '>', ':', '|', '<']);
-            let key_text = key.trim_start_matches(['\'', '"', ' ', '=', '`']);
-            let token: &str = key_text
-                .split(|c: char| !(word(c) || c == '='))
-                .next()
-                .unwrap_or_default();
-            gap <= 24
-                && key.len() < operator.len()
-                && token.len() >= 14
-                && token.contains(|c: char| c.is_ascii_digit())
-                && token.contains(|c: char| c.is_ascii_alphabetic())
-        })
-    });
-    found.then_some("a key of a service that it names")
+    pairs
+};
+
+fn named_key(text: &str) -> Option<&'static str> {
+    let bytes = text.as_bytes();
+    let is_key = |at: usize| {
+        NAMED.has(bytes[at].to_ascii_lowercase(), bytes[at + 1].to_ascii_lowercase())
+            && ISSUERS.iter().any(|issuer| {
+                let end = at + issuer.len();
+                let named = bytes.get(at..end);
+                named.is_some_and(|named| named.eq_ignore_ascii_case(issuer.as_bytes())) && key_follows(&text[end..])
+            })
+    };
+    (0..bytes.len() - 1)
+        .any(is_key)
+        .then_some("a key of a service that it names")
+}
+
+/// Whether a key is set right after the name of its issuer.
+fn key_follows(rest: &str) -> bool {
+    let gap = rest
+        .chars()
+        .take_while(|c| word(*c) || matches!(c, ' ' | '\t' | '.' | '\'' | '"'))
+        .count();
+    let operator: &str = rest.get(gap..).unwrap_or_default();
+    let key = operator.trim_start_matches(['=', '>', ':', '|', '<']);
+    let key_text = key.trim_start_matches(['\'', '"', ' ', '=', '`']);
+    let token: &str = key_text
+        .split(|c: char| !(word(c) || c == '='))
+        .next()
+        .unwrap_or_default();
+    gap <= 24
+        && key.len() < operator.len()
+        && token.len() >= 14
+        && token.contains(|c: char| c.is_ascii_digit())
+        && token.contains(|c: char| c.is_ascii_alphabetic())
 }
