@@ -1,8 +1,11 @@
 //! One document of a manifest as a value: with limits that its own size sets, and complaints that say what to do.
 
+use serde::Deserialize as _;
 use serde_json::Value;
 use serde_saphyr::Error;
 use serde_saphyr::budget::BudgetBreach;
+
+use crate::yaml::fast;
 
 /// Values that a document of any size may hold. What it holds beyond that it must hold by its own length: a value takes two bytes at least, so only aliases of
 /// aliases expand to more.
@@ -21,6 +24,11 @@ pub(super) struct Complaint {
 
 /// Reads one document.
 pub(super) fn read(text: &str) -> Result<Value, Complaint> {
+    if let Some(tree) = fast::read(text)
+        && let Ok(value) = Value::deserialize(tree.root(text))
+    {
+        return Ok(value);
+    }
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_nodes: VALUES + text.len() / 2,

@@ -1,6 +1,7 @@
 //! Where in the files a finding stands, looked up when it is written: most files have none, and no text is kept in memory.
 
 use super::manifest::Source;
+use crate::yaml::fast::{self, Lines, Tree};
 use crate::yaml::{self, Node, Position};
 
 /// Finds fields in files. Keeps the last file, so look them up in the order of the files.
@@ -8,8 +9,36 @@ use crate::yaml::{self, Node, Position};
 pub(super) struct Locator<'a> {
     stdin: Option<&'a str>,
     file: Option<String>,
-    /// First line of each document, and what is in it.
-    documents: Vec<(usize, Option<Node>)>,
+    text: String,
+    documents: Vec<Document>,
+}
+
+/// A document of the file.
+#[derive(Debug)]
+struct Document {
+    /// Its first line.
+    line: usize,
+    /// Where it stands in the text, in bytes.
+    within: std::ops::Range<usize>,
+    /// What is in it, once somebody asked.
+    read: Option<Read>,
+}
+
+/// A document with the places of its fields.
+#[derive(Debug)]
+enum Read {
+    Plain(Tree, Lines),
+    Any(Node),
+    Broken,
+}
+
+impl Read {
+    fn of(text: &str) -> Self {
+        match fast::read(text) {
+            Some(tree) => Self::Plain(tree, Lines::of(text)),
+            None => yaml::parse(text).ok().flatten().map_or(Self::Broken, Self::Any),
+        }
+    }
 }
 
 impl<'a> Locator<'a> {
@@ -23,29 +52,40 @@ impl<'a> Locator<'a> {
 
     /// Where the field of an object stands, or its nearest parent that is there. `None` for objects of a cluster, and for files that changed meanwhile.
     pub(super) fn position(&mut self, source: &Source, pointer: &str) -> Option<Position> {
-        if self.file.as_ref() != Some(&source.file) {
+        if self.file.as_deref() != Some(&*source.file) {
             self.open(&source.file);
         }
-        let (line, document) = self.documents.iter().rev().find(|(line, _)| *line <= source.line)?;
-        let position = yaml::position_of(document.as_ref()?, &format!("{}{pointer}", source.within));
+        let after = self.documents.partition_point(|document| document.line <= source.line);
+        let document = self.documents.get_mut(after.checked_sub(1)?)?;
+        let text = self.text.get(document.within.clone())?;
+        let pointer = format!("{}{pointer}", source.within);
+        let position = match document.read.get_or_insert_with(|| Read::of(text)) {
+            Read::Plain(tree, lines) => tree.position_of(text, lines, &pointer),
+            Read::Any(node) => yaml::position_of(node, &pointer),
+            Read::Broken => return None,
+        };
         Some(Position {
-            line: line + position.line - 1,
+            line: document.line + position.line - 1,
             column: position.column,
         })
     }
 
     fn open(&mut self, file: &str) {
         self.file = Some(file.to_owned());
-        let text = match self.stdin {
-            Some(stdin) if file == "-" => Some(stdin.to_owned()),
-            _ => std::fs::read_to_string(file).ok(),
+        self.documents.clear();
+        self.text = match self.stdin {
+            Some(stdin) if file == "-" => stdin.to_owned(),
+            _ => std::fs::read_to_string(file).unwrap_or_default(),
         };
-        let text = text.unwrap_or_default();
-        let parts = yaml::parts(text.trim_start_matches('\u{feff}'));
-        self.documents = parts
-            .into_iter()
-            .map(|part| (part.line, yaml::parse(part.text).ok().flatten()))
-            .collect();
+        if self.text.starts_with('\u{feff}') {
+            self.text = self.text.trim_start_matches('\u{feff}').to_owned();
+        }
+        self.documents
+            .extend(yaml::parts(&self.text).into_iter().map(|part| Document {
+                line: part.line,
+                within: part.offset..part.offset + part.text.len(),
+                read: None,
+            }));
     }
 }
 
@@ -57,7 +97,7 @@ mod tests {
     fn lines_count_from_the_top_of_the_file() {
         let text = "a: 1\n---\n# two\nkind: List\nitems:\n- spec:\n    x: 1\n";
         let source = Source {
-            file: "-".to_owned(),
+            file: "-".into(),
             line: 4,
             within: "/items/0".to_owned(),
         };
@@ -69,7 +109,7 @@ mod tests {
     #[test]
     fn a_file_that_is_gone_has_no_positions() {
         let source = Source {
-            file: "/nonexistent/x.yaml".to_owned(),
+            file: "/nonexistent/x.yaml".into(),
             line: 1,
             within: String::new(),
         };

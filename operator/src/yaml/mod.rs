@@ -4,6 +4,7 @@
 //! where they stand, and every edit is proven against that parser before it is believed.
 
 mod edit;
+pub mod fast;
 mod position;
 mod render;
 mod split;
