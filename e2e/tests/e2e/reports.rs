@@ -95,7 +95,7 @@ async fn scanned(test: &Scenario<'_>) -> Result<Said> {
     let file = test.folder().join("exported.yaml");
     std::fs::write(&file, format!("{namespaced}\n---\n{namespace}"))?;
     let output = tokio::process::Command::new(workspace_program("ironside")?)
-        .args(["scan", "-o", "json"])
+        .args(["scan", "--all", "-o", "json"])
         .arg(&file)
         .output()
         .await?;

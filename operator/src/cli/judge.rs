@@ -8,19 +8,22 @@ use ironside_crds::{
     ClusterHardeningException, ClusterHardeningPolicy, ClusterHardeningPolicySpec, HardeningException, HardeningPolicy,
     PolicySpec, Profile, ProfileName,
 };
-use ironside_engine::controls::{Gap, Verdict};
-use ironside_engine::evaluate::{Evaluation, Evaluator, Finding, Score, Scoreboard};
+use ironside_engine::controls::Gap;
+use ironside_engine::evaluate::Evaluator;
 use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::network::{Settings, plan_namespace};
 use ironside_engine::plan::{Plan, plan};
 use ironside_engine::policy::{ExceptionSet, PolicySet};
 use ironside_engine::remediate::{Record, network_memory, takes_away};
 use ironside_engine::world::{Delta, Object, Snapshot, World};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::case::{Case, Judged, tell};
 use super::fix::Fixer;
-use super::manifest::{Document, Manifests, Problem, Source};
+use super::intake::{Intake, Own};
+use super::manifest::{Document, Input, Manifests, Problem, Source};
 use super::networks::Network;
+use super::parallel::in_order;
 
 /// Objects with where they come from.
 #[derive(Clone, Debug, Default)]
@@ -44,57 +47,48 @@ pub struct Scanned {
     stdin: Option<String>,
 }
 
-/// The result of a scan.
-#[derive(Debug)]
-pub struct Judged {
-    /// When it was judged.
-    pub at: jiff::Timestamp,
-    /// Evaluations of the objects that were given, in order of their source.
-    pub evaluations: Vec<(Source, Evaluation)>,
-    /// What could not be read.
-    pub problems: Vec<Problem>,
-    /// Definitions that a later one of the same object replaced: variants of an application in one folder are no mistake, but they are not judged.
-    pub shadowed: Vec<String>,
-    /// Objects of kinds that no control reads.
-    pub skipped: usize,
-    /// What standard input said.
-    pub stdin: Option<String>,
-    /// Score and coverage of everything that was judged.
-    pub score: Score,
-    /// Failures that a baseline took out.
-    pub known: usize,
-}
-
-impl Judged {
-    /// Every finding with its source.
-    pub fn findings(&self) -> impl Iterator<Item = (&Source, &Finding)> {
-        self.evaluations
-            .iter()
-            .flat_map(|(source, evaluation)| evaluation.findings.iter().map(move |f| (source, f)))
-    }
-
-    /// Says what could not be read, a line each; whether there was any.
-    pub(super) fn tell_problems(&self, err: &mut dyn Write) -> std::io::Result<bool> {
-        tell(&self.problems, &self.shadowed, err)
-    }
-
-    /// How many findings have this verdict.
-    pub fn count(&self, verdict: Verdict) -> usize {
-        self.findings()
-            .filter(|(_, finding)| finding.verdict == verdict && finding.excepted.is_none())
-            .count()
-    }
-}
-
 impl Scanned {
     /// Takes in what was read from files.
     pub fn add(&mut self, manifests: Manifests) {
         self.problems.extend(manifests.problems);
         self.stdin = manifests.stdin.or(self.stdin.take());
         for document in manifests.documents {
-            if let Some(object) = self.decode(document) {
-                self.world.apply(Delta::Apply(object));
-            }
+            self.put(Intake::of(document, self.home.as_deref()));
+        }
+    }
+
+    /// Reads files on all cores and takes them in, in their order, to be judged and not to be repaired. Nothing of them but what the world keeps is held for
+    /// longer than that takes.
+    pub(super) fn add_files(&mut self, inputs: &[Input]) {
+        let home = self.home.clone();
+        let read = |_: &mut (), input: &Input| {
+            let Manifests {
+                documents,
+                problems,
+                files: _,
+                stdin,
+            } = Manifests::of(input);
+            let documents = documents.into_iter();
+            let intake: Vec<Intake> = documents
+                .map(|it| Intake::of(it, home.as_deref()).to_be_judged())
+                .collect();
+            (intake, problems, stdin)
+        };
+        in_order(
+            inputs,
+            || (),
+            read,
+            |(intake, problems, stdin)| {
+                self.problems.extend(problems);
+                self.stdin = stdin.or(self.stdin.take());
+                intake.into_iter().for_each(|intake| self.put(intake));
+            },
+        );
+    }
+
+    fn put(&mut self, intake: Intake) {
+        if let Some(object) = self.sort(intake) {
+            self.world.apply(Delta::Apply(object));
         }
     }
 
@@ -102,7 +96,7 @@ impl Scanned {
     pub(super) fn add_all(&mut self, kind: Kind, namespace: Option<&str>, documents: Vec<Document>) {
         let objects = documents
             .into_iter()
-            .filter_map(|document| self.decode(document))
+            .filter_map(|document| self.sort(Intake::of(document, self.home.as_deref())))
             .collect();
         let namespace = namespace.map(str::to_owned);
         self.world.apply(Delta::Replace {
@@ -124,26 +118,30 @@ impl Scanned {
     }
 
     /// Judges everything that was taken in. Without a policy among the objects, `profile` is asked for everywhere.
-    pub fn judge(mut self, profile: ProfileName, now: jiff::Timestamp) -> Judged {
+    pub fn judge(self, profile: ProfileName, now: jiff::Timestamp) -> Judged {
+        self.case(profile, now).judge()
+    }
+
+    /// Everything that is to be judged, and what by.
+    pub(super) fn case(mut self, profile: ProfileName, now: jiff::Timestamp) -> Case {
         self.complete_namespaces();
         if !self.has_policies() {
             self.cluster_policies.push(policy_of(profile));
         }
         let (policies, exceptions) = self.compiled();
         let (world, _) = self.world.drain();
-        let (sources, targets): (Vec<Source>, Vec<ObjectRef>) = world
+        let mut sources = self.sources;
+        let mut targets: Vec<(Source, ObjectRef)> = world
             .targets()
-            .filter_map(|target| Some((self.sources.get(&target)?.clone(), target)))
-            .unzip();
-        let judged = Evaluator::default().evaluate_all(&world, &policies, &exceptions, &targets, now);
-        let mut evaluations: Vec<(Source, Evaluation)> = sources.into_iter().zip(judged).collect();
-        evaluations.sort_by(|(a, x), (b, y)| (a, &x.target).cmp(&(b, &y.target)));
-        let score = Scoreboard::of(evaluations.iter().map(|(_, evaluation)| evaluation)).total();
-        Judged {
+            .filter_map(|target| Some((sources.remove(&target)?, target)))
+            .collect();
+        targets.sort();
+        Case {
             at: now,
-            score,
-            known: 0,
-            evaluations,
+            world,
+            policies,
+            exceptions,
+            targets,
             problems: self.problems,
             shadowed: self.shadowed,
             skipped: self.skipped,
@@ -240,39 +238,15 @@ impl Scanned {
         )
     }
 
-    /// The object of a document, if it is one that is judged or looked at; policies and exceptions are kept for themselves.
-    fn decode(&mut self, document: Document) -> Option<Object> {
-        let Document { source, mut object } = document;
-        let text = |object: &Value, key: &str| object[key].as_str().unwrap_or_default().to_owned();
-        let (api_version, kind) = (text(&object, "apiVersion"), text(&object, "kind"));
-        if api_version.starts_with("hardening.ironside.dev/") {
-            self.add_own(&kind, &source, object);
-            return None;
-        }
-        let Some(kind) = Kind::from_manifest(&api_version, &kind).filter(|_| is_known_version(&api_version)) else {
-            self.skipped += 1;
-            return None;
-        };
-        if kind.configures().is_some() {
-            name_document(&mut object, &source);
-        }
-        if kind.namespaced() {
-            let namespace = object
-                .pointer("/metadata/namespace")
-                .and_then(Value::as_str)
-                .filter(|n| !n.is_empty());
-            let home = self.home.as_deref().unwrap_or("default");
-            let namespace = namespace.unwrap_or(home).to_owned();
-            if object.get("metadata").is_none_or(Value::is_null) {
-                object["metadata"] = json!({});
-            }
-            if let Some(metadata) = object["metadata"].as_object_mut() {
-                metadata.insert("namespace".to_owned(), json!(namespace));
-            }
-            self.namespaces.insert(namespace);
-        }
-        match Object::decode(kind, object) {
-            Ok(object) => {
+    /// Takes in what a document became; objects of the world are given back.
+    fn sort(&mut self, intake: Intake) -> Option<Object> {
+        match intake {
+            Intake::Object(source, object, namespace) => {
+                if let Some(namespace) = namespace
+                    && !self.namespaces.contains(&namespace)
+                {
+                    self.namespaces.insert(namespace);
+                }
                 let reference = object.reference();
                 // One of the cluster is what the manifest would be applied to.
                 if let Some(earlier) = self.sources.get(&reference).filter(|earlier| !earlier.is_cluster()) {
@@ -280,32 +254,17 @@ impl Scanned {
                         .push(format!("{reference} at {earlier}, and again at {source}"));
                 }
                 self.sources.insert(reference, source);
-                Some(object)
+                return Some(object);
             }
-            Err(error) => {
-                self.problems.push(Problem {
-                    at: source.to_string(),
-                    message: error.to_string(),
-                });
-                None
-            }
+            Intake::Own(Own::ClusterPolicy(policy)) => self.cluster_policies.push(policy),
+            Intake::Own(Own::Policy(policy)) => self.policies.push(policy),
+            Intake::Own(Own::Exception(exception)) => self.exceptions.push(exception),
+            Intake::Own(Own::ClusterException(exception)) => self.cluster_exceptions.push(exception),
+            Intake::Own(Own::Other) => {}
+            Intake::Skipped => self.skipped += 1,
+            Intake::Problem(problem) => self.problems.push(problem),
         }
-    }
-
-    fn add_own(&mut self, kind: &str, source: &Source, object: Value) {
-        let outcome = match kind {
-            "ClusterHardeningPolicy" => serde_json::from_value(object).map(|o| self.cluster_policies.push(o)),
-            "HardeningPolicy" => serde_json::from_value(object).map(|o| self.policies.push(o)),
-            "HardeningException" => serde_json::from_value(object).map(|o| self.exceptions.push(o)),
-            "ClusterHardeningException" => serde_json::from_value(object).map(|o| self.cluster_exceptions.push(o)),
-            _ => Ok(()),
-        };
-        if let Err(error) = outcome {
-            self.problems.push(Problem {
-                at: source.to_string(),
-                message: format!("{kind}: {error}"),
-            });
-        }
+        None
     }
 
     /// Namespaces that objects live in but that were not given: they exist, with no labels that anybody knows of. They are not judged themselves.
@@ -320,43 +279,6 @@ impl Scanned {
             }
         }
     }
-}
-
-/// Problems are told one by one; definitions that a later one replaced are many where a folder holds variants, and one line says so.
-fn tell(problems: &[Problem], shadowed: &[String], err: &mut dyn Write) -> std::io::Result<bool> {
-    for problem in problems {
-        writeln!(err, "ironside: {problem}")?;
-    }
-    if let [first, more @ ..] = shadowed {
-        let more = match more.len() {
-            0 => String::new(),
-            number => format!("; {number} more are"),
-        };
-        writeln!(
-            err,
-            "ironside: defined more than once, the later one is judged: {first}{more}"
-        )?;
-    }
-    Ok(!problems.is_empty())
-}
-
-/// A document that configures a component has no name: the place where it stands tells it from others.
-fn name_document(object: &mut Value, source: &Source) {
-    let name = object.pointer("/metadata/name").and_then(Value::as_str);
-    if name.is_none_or(str::is_empty) {
-        object["metadata"] = json!({"name": source.to_string()});
-    }
-}
-
-/// Whether the version of an object is one whose fields are known: every kind here is served as `v1`, and its betas had the same fields. `autoscaling/v2` has
-/// what is read of `v1`.
-fn is_known_version(api_version: &str) -> bool {
-    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let version = match group {
-        "autoscaling" => version.replacen("v2", "v1", 1),
-        _ => version.to_owned(),
-    };
-    version == "v1" || version.starts_with("v1alpha") || version.starts_with("v1beta")
 }
 
 /// A policy that asks for a whole profile, everywhere: whoever scans a manifest of kube-system wants to know.

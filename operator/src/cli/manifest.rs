@@ -6,6 +6,7 @@ use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {
     /// File as it was named; `-` for standard input.
-    pub file: String,
+    pub file: Arc<str>,
     /// First line of the document, from 1.
     pub line: usize,
     /// JSON pointer of the object inside the document: empty, or an item of a `List`.
@@ -33,7 +34,7 @@ impl Source {
     /// An object that runs, and stands in no file.
     pub fn cluster() -> Self {
         Self {
-            file: "cluster".to_owned(),
+            file: "cluster".into(),
             line: 0,
             within: String::new(),
         }
@@ -91,51 +92,52 @@ pub struct Manifests {
     pub stdin: Option<String>,
 }
 
-impl Manifests {
-    /// Reads files and folders; `-` is standard input.
-    pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> Self {
-        let mut found = Self::default();
+/// Something to read.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// A file, as it was named or found.
+    File(PathBuf),
+    /// What standard input said.
+    Stdin(Vec<u8>),
+    /// What cannot be read.
+    Problem(Problem),
+}
+
+impl Input {
+    /// Everything below some paths, in order; `-` is standard input, which is read at once.
+    pub(super) fn below(paths: &[PathBuf], stdin: &mut dyn Read) -> Vec<Self> {
+        let mut found = Vec::new();
         for path in paths {
             if path == Path::new("-") {
-                found.files += 1;
-                found.read_from("-", stdin);
-            } else {
-                found.read_path(path);
+                found.push(match read_whole("-", stdin) {
+                    Ok(bytes) => Self::Stdin(bytes),
+                    Err(problem) => Self::Problem(problem),
+                });
+                continue;
+            }
+            match std::fs::metadata(path) {
+                Ok(metadata) if metadata.is_dir() => Self::folder(path, &mut found),
+                Ok(_) => found.push(Self::File(path.clone())),
+                Err(error) => found.push(Self::unreadable(path, &error)),
             }
         }
         found
     }
 
-    fn read_path(&mut self, path: &Path) {
-        let at = path.display().to_string();
-        let metadata = match std::fs::metadata(path) {
-            Ok(metadata) => metadata,
-            Err(error) => return self.problem(&at, describe(&error)),
-        };
-        if metadata.is_dir() {
-            return self.read_folder(path);
-        }
-        self.files += 1;
-        match File::open(path) {
-            Ok(mut file) => self.read_from(&at, &mut file),
-            Err(error) => self.problem(&at, describe(&error)),
-        }
-    }
-
-    fn read_folder(&mut self, folder: &Path) {
+    fn folder(folder: &Path, found: &mut Vec<Self>) {
         let entries = match std::fs::read_dir(folder) {
             Ok(entries) => entries,
-            Err(error) => return self.problem(&folder.display().to_string(), describe(&error)),
+            Err(error) => return found.push(Self::unreadable(folder, &error)),
         };
         let mut paths = Vec::new();
         for entry in entries {
             match entry {
-                Ok(entry) => paths.push(entry.path()),
-                Err(error) => self.problem(&folder.display().to_string(), describe(&error)),
+                Ok(entry) => paths.push((entry.path(), entry.file_type())),
+                Err(error) => found.push(Self::unreadable(folder, &error)),
             }
         }
-        paths.sort();
-        for path in paths {
+        paths.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (path, kind) in paths {
             let hidden = path
                 .file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with('.'));
@@ -143,34 +145,94 @@ impl Manifests {
                 .extension()
                 .is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)));
             // A link to a folder could lead in circles; a link to a file is read.
-            let is_link = path.symlink_metadata().is_ok_and(|m| m.file_type().is_symlink());
-            match std::fs::metadata(&path) {
+            let is_link = kind.as_ref().is_ok_and(std::fs::FileType::is_symlink);
+            // Most entries are no links, and what they are was said with their names.
+            let leads_to = match kind {
+                Ok(kind) if !kind.is_symlink() => Ok(kind),
+                _ => std::fs::metadata(&path).map(|metadata| metadata.file_type()),
+            };
+            match leads_to {
                 _ if hidden => {}
-                Ok(metadata) if metadata.is_dir() && !is_link => self.read_folder(&path),
-                Ok(metadata) if metadata.is_file() && wanted => self.read_path(&path),
+                Ok(kind) if kind.is_dir() && !is_link => Self::folder(&path, found),
+                Ok(kind) if kind.is_file() && wanted => found.push(Self::File(path)),
                 // A link that leads nowhere: somebody believes that there is a manifest.
-                Err(error) if wanted => self.problem(&path.display().to_string(), describe(&error)),
+                Err(error) if wanted => found.push(Self::unreadable(&path, &error)),
                 _ => {}
             }
         }
     }
 
-    fn read_from(&mut self, file: &str, from: &mut dyn Read) {
-        let mut bytes = Vec::new();
-        if let Err(error) = from.take(LARGEST_FILE + 1).read_to_end(&mut bytes) {
-            return self.problem(file, describe(&error));
+    fn unreadable(path: &Path, error: &io::Error) -> Self {
+        Self::Problem(Problem {
+            at: path.display().to_string(),
+            message: describe(error),
+        })
+    }
+}
+
+/// Everything that a file says, unless it says too much.
+fn read_whole(at: &str, from: &mut dyn Read) -> Result<Vec<u8>, Problem> {
+    let problem = |message| Problem {
+        at: at.to_owned(),
+        message,
+    };
+    let mut bytes = Vec::new();
+    let limited = from.take(LARGEST_FILE + 1).read_to_end(&mut bytes);
+    limited.map_err(|error| problem(describe(&error)))?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        let limit = LARGEST_FILE / 1024 / 1024;
+        return Err(problem(format!("more than {limit} MiB: give it in parts")));
+    }
+    Ok(bytes)
+}
+
+impl Manifests {
+    /// Reads files and folders; `-` is standard input.
+    pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> Self {
+        let mut found = Self::default();
+        for input in Input::below(paths, stdin) {
+            found.take_in(&input);
         }
-        if bytes.len() as u64 > LARGEST_FILE {
-            let limit = LARGEST_FILE / 1024 / 1024;
-            return self.problem(file, format!("more than {limit} MiB: give it in parts"));
+        found
+    }
+
+    /// What one input says.
+    pub(super) fn of(input: &Input) -> Self {
+        let mut found = Self::default();
+        found.take_in(input);
+        found
+    }
+
+    fn take_in(&mut self, input: &Input) {
+        match input {
+            Input::File(path) => {
+                self.files += 1;
+                let at = path.display().to_string();
+                let read = File::open(path).map_err(|error| Problem {
+                    at: at.clone(),
+                    message: describe(&error),
+                });
+                match read.and_then(|mut file| read_whole(&at, &mut file)) {
+                    Ok(bytes) => self.read_bytes(&at, &bytes),
+                    Err(problem) => self.problems.push(problem),
+                }
+            }
+            Input::Stdin(bytes) => {
+                self.files += 1;
+                self.read_bytes("-", bytes);
+            }
+            Input::Problem(problem) => self.problems.push(problem.clone()),
         }
+    }
+
+    fn read_bytes(&mut self, file: &str, bytes: &[u8]) {
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             return self.problem(file, "UTF-16: save it as UTF-8".to_owned());
         }
         if bytes.contains(&0) {
             return self.problem(file, "binary data, not a manifest".to_owned());
         }
-        match std::str::from_utf8(&bytes) {
+        match std::str::from_utf8(bytes) {
             Ok(text) => {
                 let text = text.trim_start_matches('\u{feff}');
                 self.read_text(file, text);
@@ -188,16 +250,14 @@ impl Manifests {
     }
 
     fn read_text(&mut self, file: &str, text: &str) {
+        let named: Arc<str> = file.into();
         for Part { text: part, line, .. } in yaml::parts(text) {
-            if part
-                .lines()
-                .all(|l| l.trim().is_empty() || l.trim_start().starts_with('#'))
-            {
+            let Some(blank) = leading_blank_lines(part) else {
                 continue;
-            }
+            };
             let source = Source {
-                file: file.to_owned(),
-                line: line + leading_blank_lines(part),
+                file: Arc::clone(&named),
+                line: line + blank,
                 within: String::new(),
             };
             match document::read(part) {
@@ -243,10 +303,10 @@ impl Manifests {
     }
 }
 
-fn leading_blank_lines(part: &str) -> usize {
+/// Blank lines and comments before the first content; `None` where there is none.
+fn leading_blank_lines(part: &str) -> Option<usize> {
     part.lines()
-        .take_while(|line| line.trim().is_empty() || line.trim_start().starts_with('#'))
-        .count()
+        .position(|line| !line.trim_start().is_empty() && !line.trim_start().starts_with('#'))
 }
 
 fn describe(error: &io::Error) -> String {

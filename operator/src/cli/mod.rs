@@ -3,17 +3,20 @@
 //! Exit codes: 0 nothing found, 1 findings, 2 something could not be read or done.
 
 mod can;
+mod case;
 mod decide;
 mod diff;
 mod document;
 mod explain;
 mod fix;
+mod intake;
 mod judge;
 mod kubeconfig;
 mod listing;
 mod locate;
 mod manifest;
 mod networks;
+mod parallel;
 mod pause;
 mod plan;
 mod profile;
@@ -27,7 +30,8 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
-pub use judge::{Judged, Scanned};
+pub use case::Judged;
+pub use judge::Scanned;
 
 /// Keeps Kubernetes workloads hardened after the NSA/CISA Kubernetes Hardening Guide.
 #[derive(Debug, Parser)]

@@ -1,16 +1,19 @@
 //! `ironside scan`: the verdicts on files, folders, standard input or a cluster.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
 
-use super::judge::Judged;
-use super::manifest::Manifests;
+use super::case::Judged;
+use super::manifest::Input;
 use super::profile::JudgeArgs;
 use super::report::{self, Baseline, Form};
 use super::{ClusterArgs, Outcome, kubeconfig, listing};
+
+/// Bytes of a report that are written in one go.
+const OUTPUT: usize = 64 * 1024;
 
 #[derive(Debug, Args)]
 pub(super) struct ScanArgs {
@@ -29,7 +32,7 @@ pub(super) struct ScanArgs {
     /// Show only failures that this earlier scan (written with `-o json`) does not have.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Also show what passes and what does not apply.
+    /// Also show what passes and what does not apply (table and JSON).
     #[arg(long)]
     all: bool,
 }
@@ -45,30 +48,45 @@ impl ScanArgs {
             let connection = kubeconfig::connect(&self.target).await?;
             listing::read(&connection.client, self.target.namespace.as_deref(), &mut scanned).await;
         } else {
-            let manifests = Manifests::read(&self.paths, &mut std::io::stdin().lock());
-            if manifests.files == 0 && manifests.problems.is_empty() {
+            let inputs = Input::below(&self.paths, &mut std::io::stdin().lock());
+            if inputs.is_empty() {
                 bail!("no .yaml, .yml or .json file in {}", shown(&self.paths));
             }
-            scanned.add(manifests);
+            scanned.add_files(&inputs);
         }
-        let mut judged = scanned.judge(self.judge.profile(), jiff::Timestamp::now());
-        if let Some(baseline) = baseline {
-            baseline.take_from(&mut judged);
-        }
-        judged.tell_problems(err)?;
-        report::write(&judged, self.output, self.all, out)?;
-        Ok(outcome(&judged))
+        let case = scanned.case(self.judge.profile(), jiff::Timestamp::now());
+        case.tell_problems(err)?;
+        // A line at a time would be a call of the system each.
+        let mut out = BufWriter::with_capacity(OUTPUT, out);
+        let outcome = match baseline {
+            None if self.output == Form::Json => {
+                let counts = report::judge_to_json(&case, self.all, &mut out)?;
+                outcome(!case.problems.is_empty(), counts.failed > 0)
+            }
+            baseline => {
+                let mut judged = case.judge();
+                if let Some(baseline) = baseline {
+                    baseline.take_from(&mut judged);
+                }
+                report::write(&judged, self.output, self.all, &mut out)?;
+                outcome(!judged.problems.is_empty(), has_failures(&judged))
+            }
+        };
+        out.flush()?;
+        Ok(outcome)
     }
 }
 
-fn outcome(judged: &Judged) -> Outcome {
-    if !judged.problems.is_empty() {
-        Outcome::Trouble
-    } else if judged.findings().any(|(_, finding)| finding.is_failure()) {
-        Outcome::Findings
-    } else {
-        Outcome::Clean
+fn outcome(has_problems: bool, has_failures: bool) -> Outcome {
+    match (has_problems, has_failures) {
+        (true, _) => Outcome::Trouble,
+        (false, true) => Outcome::Findings,
+        (false, false) => Outcome::Clean,
     }
+}
+
+fn has_failures(judged: &Judged) -> bool {
+    judged.findings().any(|(_, finding)| finding.is_failure())
 }
 
 fn shown(paths: &[PathBuf]) -> String {

@@ -142,7 +142,7 @@ fn what_cannot_be_compared_is_refused_with_the_reason() {
     folder.put("bad.yaml", BAD_POD);
     let bad = folder.file("bad.yaml");
     let newer = String::from_utf8(ironside(&["scan", &bad, "-o", "json"], "").stdout).unwrap();
-    folder.put("newer.json", newer.replacen("ironside.dev/v1", "ironside.dev/v2", 1));
+    folder.put("newer.json", newer.replacen("ironside.dev/v2", "ironside.dev/v3", 1));
     folder.put(
         "half.yaml",
         format!("{BAD_POD}---\napiVersion: v1\nkind: Pod\nmetadata: {{name: [q\n"),
@@ -151,7 +151,7 @@ fn what_cannot_be_compared_is_refused_with_the_reason() {
     for (arguments, expected) in [
         (
             vec!["diff", &bad, &folder.file("newer.json")],
-            "apiVersion \"ironside.dev/v2\"",
+            "apiVersion \"ironside.dev/v3\"",
         ),
         (vec!["diff", &bad, "/nonexistent"], "no such file"),
         (vec!["diff", &bad, &folder.file("empty")], "no .yaml"),

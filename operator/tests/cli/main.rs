@@ -168,7 +168,7 @@ fn json_is_versioned_and_points_at_file_and_line() {
     folder.put("pod.yaml", format!("# a comment\n---\n{BAD_POD}"));
     let output = ironside(&["scan", folder.path(), "-o", "json"], "");
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["apiVersion"], "ironside.dev/v1");
+    assert_eq!(report["apiVersion"], "ironside.dev/v2");
     let results = report["results"].as_array().unwrap();
     let privileged = results.iter().find(|result| result["control"] == "POD-001").unwrap();
     assert_eq!(privileged["result"], "Fail");
@@ -182,6 +182,33 @@ fn json_is_versioned_and_points_at_file_and_line() {
         report["summary"]["failed"],
         results.iter().filter(|result| result["result"] == "Fail").count()
     );
+}
+
+#[test]
+fn json_names_what_passes_once_an_object_and_writes_it_out_with_all() {
+    let scan = |all: &[&str]| -> serde_json::Value {
+        let output = ironside(&[&["scan", "-", "-o", "json"], all].concat(), BAD_POD);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let (short, long) = (scan(&[]), scan(&["--all"]));
+    for same in ["summary", "objects", "controls", "problems"] {
+        assert_eq!(short[same], long[same], "{same}");
+    }
+    let of = |report: &serde_json::Value, result: &str| -> Vec<String> {
+        let results = report["results"].as_array().unwrap().iter();
+        let of_it = results.filter(|it| it["result"] == result);
+        of_it.map(|it| it["control"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(of(&short, "Fail"), of(&long, "Fail"));
+    for (result, named) in [("Pass", "passed"), ("NotApplicable", "notApplicable")] {
+        assert!(of(&short, result).is_empty(), "{result}");
+        assert!(!of(&long, result).is_empty(), "{result}");
+        assert_eq!(
+            short["objects"][0][named],
+            serde_json::json!(of(&long, result)),
+            "{result}"
+        );
+    }
 }
 
 #[test]

@@ -53,7 +53,7 @@ async fn findings(operator: &Operator, control: &str, result: &str) -> Result<f6
 /// What the command line says about the test's namespace.
 async fn scan(test: &Scenario<'_>) -> Result<Value> {
     let output = tokio::process::Command::new(workspace_program("ironside")?)
-        .args(["scan", "--cluster", "-n", &test.namespace, "-o", "json"])
+        .args(["scan", "--cluster", "-n", &test.namespace, "--all", "-o", "json"])
         .env("KUBECONFIG", test.cluster.kubeconfig())
         .output()
         .await?;

@@ -7,12 +7,11 @@ use serde_json::Value;
 
 use super::Side;
 use super::compare::{Change, Item, Other, RestsOn};
-use crate::cli::report::JSON_VERSION;
 
 pub(super) fn write(before: &Side, after: &Side, changes: &[Change<'_>], out: &mut dyn Write) -> anyhow::Result<()> {
     let sum = |count: fn(&Change<'_>) -> usize| changes.iter().map(count).sum::<usize>();
     let diff = Diff {
-        api_version: JSON_VERSION,
+        api_version: "ironside.dev/v1",
         kind: "ScanDiff",
         before: DiffSide::of(before),
         after: DiffSide::of(after),

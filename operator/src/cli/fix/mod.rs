@@ -101,7 +101,7 @@ impl FixArgs {
             let Some(plan) = (!wanted.is_empty()).then(|| fixer.plan(target, &wanted)).flatten() else {
                 continue;
             };
-            let sheet = match sheets.entry(source.file.clone()) {
+            let sheet = match sheets.entry(source.file.to_string()) {
                 std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
                 std::collections::btree_map::Entry::Vacant(entry) => {
                     entry.insert(Sheet::open(&source.file, stdin.as_deref())?)

@@ -1,5 +1,6 @@
 //! A scan read back from its JSON form, and the baseline that hides what it has.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -7,8 +8,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::identity::{Field, Known, identity};
-use super::json::{JSON_VERSION, SCAN_RESULT, of};
-use crate::cli::judge::Judged;
+use super::json::{JSON_VERSION, JSON_VERSION_BEFORE, SCAN_RESULT, of};
+use crate::cli::case::Judged;
 
 /// Of the JSON form, what a later scan is compared with.
 #[derive(Debug, Deserialize)]
@@ -16,6 +17,8 @@ pub(in crate::cli) struct Scan {
     #[serde(default)]
     pub(in crate::cli) summary: ScanSummary,
     pub(in crate::cli) results: Vec<ScanResult>,
+    #[serde(default)]
+    objects: Vec<QuietObject>,
     #[serde(default)]
     pub(in crate::cli) problems: Vec<ScanProblem>,
 }
@@ -25,6 +28,17 @@ pub(in crate::cli) struct Scan {
 pub(in crate::cli) struct ScanSummary {
     pub(in crate::cli) score_percent: Option<u32>,
     pub(in crate::cli) coverage_percent: Option<u32>,
+}
+
+/// What of an object passes and what does not apply.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct QuietObject {
+    object: ScanObject,
+    #[serde(default)]
+    source: ScanSource,
+    passed: Vec<String>,
+    not_applicable: Vec<String>,
 }
 
 /// One control on one object.
@@ -46,7 +60,7 @@ pub(in crate::cli) struct ScanResult {
     pub(in crate::cli) gaps: Vec<ScanGap>,
 }
 
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(in crate::cli) struct ScanObject {
     #[serde(default)]
     pub(in crate::cli) namespace: String,
@@ -54,7 +68,7 @@ pub(in crate::cli) struct ScanObject {
     pub(in crate::cli) kind: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(in crate::cli) struct ScanSource {
     pub(in crate::cli) file: String,
     pub(in crate::cli) line: usize,
@@ -110,17 +124,49 @@ impl Scan {
             head.kind
         );
         anyhow::ensure!(
-            head.api_version == JSON_VERSION,
+            [JSON_VERSION, JSON_VERSION_BEFORE].contains(&&*head.api_version),
             "{named} has apiVersion {:?}, and this version of ironside reads {JSON_VERSION}: scan again, or compare with the version that wrote it",
             head.api_version
         );
-        serde_json::from_slice(text).with_context(|| format!("{named} is not what `ironside scan -o json` writes"))
+        let mut scan: Self = serde_json::from_slice(text)
+            .with_context(|| format!("{named} is not what `ironside scan -o json` writes"))?;
+        scan.write_out();
+        Ok(scan)
+    }
+
+    /// What passes and what does not apply becomes a result each, unless it is one.
+    fn write_out(&mut self) {
+        let said: HashSet<(String, ScanObject)> = self
+            .results
+            .iter()
+            .filter(|result| ["Pass", "NotApplicable"].contains(&&*result.result))
+            .map(|result| (result.control.clone(), result.object.clone()))
+            .collect();
+        for quiet in std::mem::take(&mut self.objects) {
+            let verdicts = [("Pass", quiet.passed), ("NotApplicable", quiet.not_applicable)];
+            for (result, controls) in verdicts {
+                let news = controls
+                    .into_iter()
+                    .filter(|control| !said.contains(&(control.clone(), quiet.object.clone())));
+                self.results.extend(news.map(|control| ScanResult {
+                    control,
+                    title: String::new(),
+                    severity: String::new(),
+                    result: result.to_owned(),
+                    object: quiet.object.clone(),
+                    source: quiet.source.clone(),
+                    excepted: None,
+                    evidence: Vec::new(),
+                    gaps: Vec::new(),
+                }));
+            }
+        }
     }
 
     /// The JSON form of a scan, read back: what is compared is what is written.
     pub(in crate::cli) fn of(judged: &Judged) -> anyhow::Result<Self> {
         let mut text = Vec::new();
-        super::json::write(judged, &mut text)?;
+        super::json::write(judged, true, &mut text)?;
         Self::parse(&text, "this scan")
     }
 }

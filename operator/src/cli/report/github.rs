@@ -7,7 +7,7 @@ use std::io::Write;
 use ironside_engine::controls::Severity;
 
 use super::failures;
-use crate::cli::judge::Judged;
+use crate::cli::case::Judged;
 
 pub(super) fn write(judged: &Judged, out: &mut dyn Write) -> std::io::Result<()> {
     for problem in &judged.problems {

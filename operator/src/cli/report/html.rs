@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::cli::judge::Judged;
+use crate::cli::case::Judged;
 
 const PAGE: &str = include_str!("page.html");
 
@@ -11,7 +11,7 @@ const SCAN: &str = "{{SCAN}}";
 
 pub(super) fn write(judged: &Judged, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut scan = Vec::new();
-    super::json::write(judged, &mut scan)?;
+    super::json::write(judged, true, &mut scan)?;
     // `</script>` or `<!--` inside a string would end the element that holds the data (HTML, 4.12.1.3).
     let scan = String::from_utf8(scan)?.replace('<', "\\u003c");
     let (before, after) = PAGE.split_once(SCAN).unwrap_or((PAGE, ""));

@@ -7,7 +7,7 @@ use ironside_engine::evaluate::Finding;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::sentence;
-use crate::cli::judge::Judged;
+use crate::cli::case::Judged;
 
 pub(super) fn write(judged: &Judged, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut report = Report::new("ironside");

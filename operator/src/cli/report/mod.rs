@@ -18,11 +18,11 @@ use std::io::Write;
 
 use clap::ValueEnum;
 use ironside_engine::controls::Evidence;
-use ironside_engine::evaluate::Finding;
+use ironside_engine::evaluate::{Counts, Finding};
 use ironside_engine::model::ObjectRef;
 use serde_json::Value;
 
-use super::judge::Judged;
+use super::case::{Case, Judged};
 use super::locate::Locator;
 use super::manifest::Source;
 use super::style::Style;
@@ -30,7 +30,6 @@ use crate::yaml::Position;
 
 pub(super) use earlier::{Baseline, Scan, ScanEvidence, ScanGap, ScanObject, ScanResult};
 pub(super) use identity::Known;
-pub(super) use json::JSON_VERSION;
 
 use identity::{Field, identity, within_container};
 
@@ -54,11 +53,16 @@ pub(super) enum Form {
     Oscal,
 }
 
-/// Writes a scan. `everything` adds to the table what passes and what does not apply.
+/// Judges, and writes JSON while it does.
+pub(super) fn judge_to_json(case: &Case, everything: bool, out: &mut dyn Write) -> anyhow::Result<Counts> {
+    json::judge(case, everything, out)
+}
+
+/// Writes a scan. `everything` adds to table and JSON what passes and what does not apply.
 pub(super) fn write(judged: &Judged, form: Form, everything: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     match form {
         Form::Table => Ok(table::write(judged, everything, Style::of_stdout(), out)?),
-        Form::Json => json::write(judged, out),
+        Form::Json => json::write(judged, everything, out),
         Form::Sarif => sarif::write(judged, out),
         Form::Junit => junit::write(judged, out),
         Form::Github => Ok(github::write(judged, out)?),

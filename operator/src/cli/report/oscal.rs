@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::json::of;
 use super::{sentence, uri, uuid};
-use crate::cli::judge::Judged;
+use crate::cli::case::Judged;
 use crate::cli::locate::Locator;
 use crate::cli::manifest::Source;
 
@@ -159,7 +159,7 @@ fn observation(source: &Source, finding: &Finding, locator: &mut Locator<'_>, at
     for one in &finding.evidence {
         let mut shown = json!({ "description": markup(&sentence(one)) });
         if let Some(position) = locator.position(source, &one.pointer)
-            && source.file != "-"
+            && *source.file != *"-"
         {
             shown["href"] = format!("{}#L{}", uri(&source.file), position.line).into();
         }

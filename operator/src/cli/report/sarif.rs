@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Wrong, failures, uri};
-use crate::cli::judge::Judged;
+use crate::cli::case::Judged;
 
 pub(super) fn write(judged: &Judged, out: &mut dyn Write) -> anyhow::Result<()> {
     let failures = failures(judged);

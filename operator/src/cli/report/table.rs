@@ -8,7 +8,7 @@ use ironside_engine::controls::{Severity, Verdict};
 use ironside_engine::evaluate::Finding;
 
 use super::sentence;
-use crate::cli::judge::Judged;
+use crate::cli::case::Judged;
 use crate::cli::locate::Locator;
 use crate::cli::manifest::Source;
 use crate::cli::style::Style;

@@ -1,0 +1,73 @@
+//! Work on many things on all cores, with the results in their order.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+/// Results that may wait for an earlier one, for each core.
+const AHEAD: usize = 8;
+
+/// Does `work` on each item, and hands each result to `take` in the order of the items. Each core has a state of its own, made by `state`.
+pub(super) fn in_order<I: Sync, S, T: Send>(
+    items: &[I],
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, &I) -> T + Sync,
+    mut take: impl FnMut(T),
+) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = cores.min(items.len());
+    if cores <= 1 {
+        let mut own = state();
+        items.iter().for_each(|item| take(work(&mut own, item)));
+        return;
+    }
+    let next = AtomicUsize::new(0);
+    let (sender, results) = mpsc::sync_channel(cores * AHEAD);
+    let worker = |sender: mpsc::SyncSender<(usize, T)>| {
+        let mut own = state();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { break };
+            // Nobody takes any more: a panic is on its way up.
+            if sender.send((at, work(&mut own, item))).is_err() {
+                break;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            let sender = sender.clone();
+            scope.spawn(|| worker(sender));
+        }
+        drop(sender);
+        let mut early = BTreeMap::new();
+        let mut due = 0;
+        for (at, result) in results {
+            early.insert(at, result);
+            while let Some(result) = early.remove(&due) {
+                take(result);
+                due += 1;
+            }
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_items() {
+        let items: Vec<usize> = (0..500).collect();
+        let mut taken = Vec::new();
+        let work = |_: &mut (), item: &usize| {
+            if item.is_multiple_of(7) {
+                std::thread::yield_now();
+            }
+            item * 2
+        };
+        in_order(&items, || (), work, |result| taken.push(result));
+        assert_eq!(taken, (0..500).map(|item| item * 2).collect::<Vec<_>>());
+        in_order(&[] as &[usize], || (), work, |_| unreachable!("there is none"));
+    }
+}
