@@ -96,7 +96,8 @@ impl Case {
             let ends = match self.targets.get(at) {
                 Some((source, _)) => {
                     let number = at - start;
-                    number >= MOST_TOGETHER || number >= TOGETHER && source.file != self.targets[at - 1].0.file
+                    let ends_a_file = source.file != self.targets[at - 1].0.file;
+                    number >= MOST_TOGETHER || (number >= TOGETHER && ends_a_file)
                 }
                 None => true,
             };

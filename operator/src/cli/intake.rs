@@ -14,7 +14,7 @@ pub(super) enum Intake {
     /// An object that is judged or looked at, with the namespace that it lives in.
     Object(Source, Object, Option<String>),
     /// One of Ironside's own.
-    Own(Own),
+    Own(Box<Own>),
     /// Of a kind that no control reads.
     Skipped,
     /// It cannot be read as what it says it is.
@@ -60,7 +60,7 @@ impl Intake {
 
 impl Intake {
     /// Without the texts of templates: who repairs needs them, who judges does not, and they are the most of what is kept of an object.
-    pub(super) fn to_be_judged(mut self) -> Self {
+    pub(super) fn without_texts(mut self) -> Self {
         if let Self::Object(_, Object::Workload(workload) | Object::Pod(_, Some(workload)), _) = &mut self {
             workload.template.text = "".into();
         }
@@ -93,7 +93,7 @@ fn own(kind: &str, source: &Source, object: Value) -> Intake {
         _ => Ok(Own::Other),
     };
     match read {
-        Ok(own) => Intake::Own(own),
+        Ok(own) => Intake::Own(Box::new(own)),
         Err(error) => Intake::Problem(Problem {
             at: source.to_string(),
             message: format!("{kind}: {error}"),

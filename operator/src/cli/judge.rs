@@ -70,7 +70,7 @@ impl Scanned {
             } = Manifests::of(input);
             let documents = documents.into_iter();
             let intake: Vec<Intake> = documents
-                .map(|it| Intake::of(it, home.as_deref()).to_be_judged())
+                .map(|it| Intake::of(it, home.as_deref()).without_texts())
                 .collect();
             (intake, problems, stdin)
         };
@@ -256,11 +256,13 @@ impl Scanned {
                 self.sources.insert(reference, source);
                 return Some(object);
             }
-            Intake::Own(Own::ClusterPolicy(policy)) => self.cluster_policies.push(policy),
-            Intake::Own(Own::Policy(policy)) => self.policies.push(policy),
-            Intake::Own(Own::Exception(exception)) => self.exceptions.push(exception),
-            Intake::Own(Own::ClusterException(exception)) => self.cluster_exceptions.push(exception),
-            Intake::Own(Own::Other) => {}
+            Intake::Own(own) => match *own {
+                Own::ClusterPolicy(policy) => self.cluster_policies.push(policy),
+                Own::Policy(policy) => self.policies.push(policy),
+                Own::Exception(exception) => self.exceptions.push(exception),
+                Own::ClusterException(exception) => self.cluster_exceptions.push(exception),
+                Own::Other => {}
+            },
             Intake::Skipped => self.skipped += 1,
             Intake::Problem(problem) => self.problems.push(problem),
         }

@@ -77,9 +77,8 @@ impl<'a> Locator<'a> {
             Some(stdin) if file == "-" => stdin.to_owned(),
             _ => std::fs::read_to_string(file).unwrap_or_default(),
         };
-        if self.text.starts_with('\u{feff}') {
-            self.text = self.text.trim_start_matches('\u{feff}').to_owned();
-        }
+        let marks = self.text.len() - self.text.trim_start_matches('\u{feff}').len();
+        self.text.drain(..marks);
         self.documents
             .extend(yaml::parts(&self.text).into_iter().map(|part| Document {
                 line: part.line,

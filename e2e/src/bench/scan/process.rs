@@ -1,13 +1,14 @@
 //! What a process costs, as the kernel counts it when the process has ended.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike as _};
 use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 
@@ -56,7 +57,7 @@ pub(super) fn cost(program: &Path, arguments: &[&str], path: &Path, cores: usize
 ///
 /// # Errors
 /// It cannot be started, ends by a signal, or says (exit code 2) that it could not read something.
-pub fn run_measured(cores: usize, program: &PathBuf, arguments: &[OsString]) -> Result<String> {
+pub fn run_measured(cores: usize, program: &Path, arguments: &[OsString]) -> Result<String> {
     let mut set = CpuSet::new();
     for core in 0..cores {
         set.set(core)?;
@@ -81,8 +82,7 @@ pub fn run_measured(cores: usize, program: &PathBuf, arguments: &[OsString]) -> 
         ),
     }
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let time =
-        |value: nix::sys::time::TimeVal| Duration::from_secs_f64(value.tv_sec() as f64 + value.tv_usec() as f64 / 1e6);
+    let time = |value: TimeVal| Duration::from_micros(u64::try_from(value.num_microseconds()).unwrap_or_default());
     let cost = Cost {
         wall,
         processor: time(usage.user_time()) + time(usage.system_time()),

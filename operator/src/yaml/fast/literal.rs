@@ -54,10 +54,8 @@ impl Reader<'_> {
             let spaces = self.at - line;
             if self.line_break() > 0 {
                 // Blank; what is longer than the indentation is content, and before it is known an error.
-                if own.is_none_or(|own| spaces > own) {
-                    if spaces > 0 {
-                        return Err(Unusual);
-                    }
+                if spaces > 0 && own.is_none_or(|own| spaces > own) {
+                    return Err(Unusual);
                 }
                 self.at += self.line_break();
                 breaks += 1;
@@ -68,7 +66,7 @@ impl Reader<'_> {
             }
             let own = *own.get_or_insert(spaces);
             if own <= indent || spaces < own {
-                if self.byte() == b'\t' || own <= indent && text.is_empty() {
+                if self.byte() == b'\t' || (own <= indent && text.is_empty()) {
                     return Err(Unusual);
                 }
                 self.at = line;

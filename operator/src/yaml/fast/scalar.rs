@@ -138,8 +138,7 @@ pub(super) const fn begins_plain(byte: u8, next: u8) -> bool {
             b' ' | b'\t' | b'\n' | b'\r' | 0 | b',' | b'[' | b']' | b'{' | b'}'
         ),
         b'?' | b':' | b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"'
-        | b'%' | b'@' | b'`' => false,
-        0xc2 | 0xe2 | 0xef => false,
+        | b'%' | b'@' | b'`' | 0xc2 | 0xe2 | 0xef => false,
         _ => !is_control(byte) && byte != b'\t' && byte != b' ',
     }
 }

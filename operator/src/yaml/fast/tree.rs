@@ -166,29 +166,6 @@ impl<'t> Cursor<'t> {
         None
     }
 
-    /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<Self> {
-        match self.token().content {
-            Content::Mapping => self.child(key).map(|(_, value)| value),
-            _ => None,
-        }
-    }
-
-    /// The items of a sequence.
-    pub fn items(&self) -> Option<impl Iterator<Item = Self> + use<'t>> {
-        let end = self.token().end as usize;
-        let (node, mut at) = (*self, self.at + 1);
-        (self.token().content == Content::Sequence).then(|| {
-            std::iter::from_fn(move || {
-                (at < end).then(|| {
-                    let item = node.node(at);
-                    at = item.token().end as usize;
-                    item
-                })
-            })
-        })
-    }
-
     /// The text, if it is one.
     pub fn text(&self) -> Option<&'t str> {
         self.token().text(self.read)
