@@ -50,7 +50,9 @@ impl Case {
             || (),
             |(), judged| judged,
             |judged| {
-                judged.iter().for_each(|(_, evaluation)| count(&mut tally, evaluation));
+                for (_, evaluation) in &judged {
+                    count(&mut tally, evaluation);
+                }
                 evaluations.extend(judged);
             },
         );

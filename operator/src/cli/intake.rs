@@ -12,7 +12,7 @@ use super::manifest::{Document, Problem, Source};
 #[derive(Debug)]
 pub(super) enum Intake {
     /// An object that is judged or looked at, with the namespace that it lives in.
-    Object(Source, Object, Option<String>),
+    Object(Source, Box<Object>, Option<String>),
     /// One of Ironside's own.
     Own(Box<Own>),
     /// Of a kind that no control reads.
@@ -49,19 +49,19 @@ impl Intake {
         }
         let namespace = kind.namespaced().then(|| put_in_namespace(&mut object, home));
         match Object::decode(kind, object) {
-            Ok(object) => Self::Object(source, object, namespace),
+            Ok(object) => Self::Object(source, Box::new(object), namespace),
             Err(error) => Self::Problem(Problem {
                 at: source.to_string(),
                 message: error.to_string(),
             }),
         }
     }
-}
 
-impl Intake {
     /// Without the texts of templates: who repairs needs them, who judges does not, and they are the most of what is kept of an object.
     pub(super) fn without_texts(mut self) -> Self {
-        if let Self::Object(_, Object::Workload(workload) | Object::Pod(_, Some(workload)), _) = &mut self {
+        if let Self::Object(_, object, _) = &mut self
+            && let Object::Workload(workload) | Object::Pod(_, Some(workload)) = object.as_mut()
+        {
             workload.template.text = "".into();
         }
         self

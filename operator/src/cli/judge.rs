@@ -61,7 +61,7 @@ impl Scanned {
     /// longer than that takes.
     pub(super) fn add_files(&mut self, inputs: &[Input]) {
         let home = self.home.clone();
-        let read = |_: &mut (), input: &Input| {
+        let read = |(): &mut (), input: &Input| {
             let Manifests {
                 documents,
                 problems,
@@ -81,7 +81,9 @@ impl Scanned {
             |(intake, problems, stdin)| {
                 self.problems.extend(problems);
                 self.stdin = stdin.or(self.stdin.take());
-                intake.into_iter().for_each(|intake| self.put(intake));
+                for intake in intake {
+                    self.put(intake);
+                }
             },
         );
     }
@@ -254,7 +256,7 @@ impl Scanned {
                         .push(format!("{reference} at {earlier}, and again at {source}"));
                 }
                 self.sources.insert(reference, source);
-                return Some(object);
+                return Some(*object);
             }
             Intake::Own(own) => match *own {
                 Own::ClusterPolicy(policy) => self.cluster_policies.push(policy),

@@ -18,7 +18,9 @@ pub(super) fn in_order<I: Sync, S, T: Send>(
     let cores = cores.min(items.len());
     if cores <= 1 {
         let mut own = state();
-        items.iter().for_each(|item| take(work(&mut own, item)));
+        for item in items {
+            take(work(&mut own, item));
+        }
         return;
     }
     let next = AtomicUsize::new(0);
@@ -60,7 +62,7 @@ mod tests {
     fn results_come_in_the_order_of_the_items() {
         let items: Vec<usize> = (0..500).collect();
         let mut taken = Vec::new();
-        let work = |_: &mut (), item: &usize| {
+        let work = |(): &mut (), item: &usize| {
             if item.is_multiple_of(7) {
                 std::thread::yield_now();
             }

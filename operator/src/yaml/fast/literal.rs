@@ -75,7 +75,7 @@ impl Reader<'_> {
             text.extend(std::iter::repeat_n('\n', breaks));
             let from = line + own;
             self.at = from;
-            self.to_line_break()?;
+            self.reach_line_break()?;
             text.push_str(self.text.get(from..self.at).ok_or(Unusual)?);
             self.at += self.line_break();
             breaks = 1;
@@ -92,7 +92,7 @@ impl Reader<'_> {
     }
 
     /// To the break that ends this line; a text that ends without one is left to the other parser.
-    fn to_line_break(&mut self) -> Read<()> {
+    fn reach_line_break(&mut self) -> Read<()> {
         loop {
             match self.byte() {
                 b'\n' => return Ok(()),
