@@ -1,6 +1,6 @@
 //! How many remediations there may be, how many of them are at work, and when one has had its time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::plan::{Disposition, Plan};
@@ -46,16 +46,17 @@ impl<'a> Tally<'a> {
 
     /// And those that were just created, or are about to be, and are not in the view yet.
     pub(super) fn with_new(view: &'a View, entries: &'a BTreeMap<ObjectRef, Entry>) -> Self {
-        let known = &view.declared.remediations;
-        let is_new = |entry: &Entry| match entry.stored.as_deref().map(|stored| &stored.metadata) {
-            Some(stored) => match (stored.namespace.clone(), stored.name.clone()) {
-                (Some(namespace), Some(name)) => !known.contains_key(&(namespace, name)),
-                _ => true,
-            },
-            None => entry.busy,
-        };
+        // By target and not by name: the view may have one whose creation was not answered yet, and that is one and not two.
+        let known: BTreeSet<ObjectRef> = view
+            .declared
+            .remediations
+            .values()
+            .filter_map(|it| convert::target(it))
+            .collect();
+        let is_new =
+            |target: &ObjectRef, entry: &Entry| (entry.stored.is_some() || entry.busy) && !known.contains(target);
         let mut tally = Self::of(view);
-        for (target, _) in entries.iter().filter(|(_, entry)| is_new(entry)) {
+        for (target, _) in entries.iter().filter(|(target, entry)| is_new(target, entry)) {
             tally.add(&target.namespace, plan(view, target).is_some_and(is_only_shown));
         }
         tally
