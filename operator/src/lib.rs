@@ -9,6 +9,8 @@
 pub mod apply;
 pub mod cli;
 pub mod cluster;
+#[cfg(test)]
+mod corpus;
 pub mod http;
 mod kubelet;
 pub mod metrics;

@@ -3,33 +3,14 @@
 #![allow(clippy::print_stdout)] // the counts are the point
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ironside_crds::ProfileName;
 
 use super::super::judge::Scanned;
 use super::*;
+use crate::corpus;
 use crate::yaml::Refusal;
-
-fn corpus() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
-    let folder = std::env::var_os("IRONSIDE_CORPUS").map_or(beside, PathBuf::from);
-    folder.is_dir().then_some(folder)
-}
-
-fn manifests(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        if path.is_dir() {
-            manifests(&path, found);
-        } else if path
-            .extension()
-            .is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
-        {
-            found.push(path);
-        }
-    }
-}
 
 fn fixer(text: &str) -> Fixer {
     let mut scanned = Scanned::default();
@@ -57,12 +38,9 @@ fn fixed(text: &str) -> (String, usize, Vec<Refusal>) {
 
 #[test]
 fn the_corpus_is_fixed_for_good_and_keeps_its_comments() {
-    let Some(corpus) = corpus() else {
-        println!("skipped: no corpus at IRONSIDE_CORPUS or ../shared/corpus");
+    let Some(files) = corpus::manifests() else {
         return;
     };
-    let mut files = Vec::new();
-    manifests(&corpus, &mut files);
     let (mut objects, mut refusals) = (0, BTreeMap::<String, usize>::new());
     for file in &files {
         let Ok(text) = std::fs::read_to_string(file) else {

@@ -103,13 +103,7 @@ impl Reader<'_> {
     fn key(&mut self) -> Read<()> {
         let start = self.at;
         let content = match self.byte() {
-            b'"' | b'\'' => {
-                let text = self.quoted()?;
-                if self.byte() != b':' {
-                    return Err(Unusual);
-                }
-                text
-            }
+            b'"' | b'\'' => self.quoted_key()?,
             byte if begins_plain(byte, self.byte_after(1)) => {
                 let end = self.end_of_key().ok_or(Unusual)?;
                 let text = self.text.get(start..end).ok_or(Unusual)?;

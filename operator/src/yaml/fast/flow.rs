@@ -46,13 +46,7 @@ impl Reader<'_> {
     fn flow_key(&mut self, over_lines: bool) -> Read<()> {
         let start = self.at;
         let content = match self.byte() {
-            b'"' | b'\'' => {
-                let text = self.quoted()?;
-                if self.byte() != b':' {
-                    return Err(Unusual);
-                }
-                text
-            }
+            b'"' | b'\'' => self.quoted_key()?,
             byte if begins_plain(byte, self.byte_after(1)) => {
                 let text = self.plain_line(true)?;
                 if self.byte() != b':' || self.byte_after(1) != b' ' {

@@ -50,6 +50,12 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A key in quotes, with its colon right behind it.
+    pub(super) fn quoted_key(&mut self) -> Read<Content> {
+        let text = self.quoted()?;
+        if self.byte() == b':' { Ok(text) } else { Err(Unusual) }
+    }
+
     fn single_quoted(&mut self) -> Read<Content> {
         self.at += 1;
         let start = self.at;

@@ -5,7 +5,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::{Lines, read};
-use crate::yaml;
+use crate::{corpus, yaml};
 
 /// Compares the two readers on a text; whether this one read it.
 pub(super) fn agrees(text: &str) -> bool {
@@ -128,6 +128,23 @@ fn what_is_not_plain_is_left_to_the_other_reader() {
     ] {
         assert!(read(text).is_none(), "read:\n{text}");
     }
+}
+
+#[test]
+#[allow(clippy::print_stdout)] // the count is the point
+fn manifests_of_other_projects_are_read_alike_and_most_of_them_are_read() {
+    let Some(files) = corpus::manifests() else {
+        return;
+    };
+    let (mut documents, mut plain) = (0, 0);
+    for text in files.iter().filter_map(|file| std::fs::read_to_string(file).ok()) {
+        for part in yaml::parts(text.trim_start_matches('\u{feff}')) {
+            documents += 1;
+            plain += usize::from(agrees(part.text));
+        }
+    }
+    println!("{plain} of {documents} documents of {} files are plain", files.len());
+    assert!(plain * 10 > documents * 8, "{plain} of {documents}");
 }
 
 proptest! {
