@@ -78,7 +78,9 @@ pub(super) async fn statuses(test: &Scenario<'_>) -> Result<BTreeMap<String, Rem
 }
 
 /// Cells that have run: what was said of them, whether the repair was survived, and their name.
-static CELLS: Mutex<BTreeSet<(Prediction, bool, String)>> = Mutex::new(BTreeSet::new());
+type Cells = BTreeSet<(Prediction, bool, String)>;
+
+static CELLS: Mutex<Cells> = Mutex::new(BTreeSet::new());
 
 /// Notes how a cell ended.
 pub(super) fn note(cell: &str, prediction: Prediction, survived: bool) {
@@ -88,7 +90,10 @@ pub(super) fn note(cell: &str, prediction: Prediction, survived: bool) {
 
 /// The confusion matrix of all cells that have run so far, and an error if evidence was wrong.
 pub(super) fn confusion() -> (String, Result<()>) {
-    let cells = CELLS.lock().unwrap_or_else(PoisonError::into_inner);
+    confusion_of(&CELLS.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn confusion_of(cells: &Cells) -> (String, Result<()>) {
     let names = |prediction: Prediction, survived: bool| -> Vec<&str> {
         let of = cells
             .iter()
@@ -112,4 +117,22 @@ pub(super) fn confusion() -> (String, Result<()>) {
         Err(anyhow::anyhow!("evidence said otherwise: {wrong:?}\n{table}"))
     };
     (table, right)
+}
+
+#[test]
+fn evidence_that_was_wrong_is_an_error_that_names_the_cell() {
+    let cell = |prediction, survived| (prediction, survived, format!("{prediction:?} {survived}"));
+    let honest = [
+        cell(Prediction::Succeeds, true),
+        cell(Prediction::Fails, false),
+        cell(Prediction::CannotTell, false),
+        cell(Prediction::Doubtful, true),
+    ];
+    let (table, right) = confusion_of(&honest.clone().into());
+    assert!(right.is_ok() && table.contains("CannotTell false"), "{table}");
+    for wrong in [cell(Prediction::Succeeds, false), cell(Prediction::Fails, true)] {
+        let name = wrong.2.clone();
+        let (_, right) = confusion_of(&honest.iter().cloned().chain([wrong]).collect());
+        assert!(right.is_err_and(|error| error.to_string().contains(&name)), "{name}");
+    }
 }
