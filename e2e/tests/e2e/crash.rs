@@ -73,12 +73,7 @@ fn rolled_back() -> End {
 /// One workload after the other; the operator dies at an effect at which it did not die before, until there is none left.
 async fn at_each_effect(test: &Scenario<'_>, moment: Moment, end: &End) -> Result<()> {
     let proxy = Proxy::start(test.cluster).await?;
-    let mut operator = Start::new(test)
-        .via(&proxy)
-        .flag("--lease-duration=3s")
-        .flag("--lease-renew=2s")
-        .ready()
-        .await?;
+    let mut operator = Start::new(test).via(&proxy).short_lease().ready().await?;
     test.apply(&[policy(&["POD-009", "POD-011"])]).await?;
     let course = Course::default();
     let mut deaths = Vec::new();

@@ -29,11 +29,7 @@ pub(crate) fn patient(controls: &[&str]) -> Value {
 
 /// An operator that takes over quickly.
 pub(crate) async fn operator(test: &Scenario<'_>) -> Result<Operator> {
-    Start::new(test)
-        .flag("--lease-duration=3s")
-        .flag("--lease-renew=2s")
-        .ready()
-        .await
+    Start::new(test).short_lease().ready().await
 }
 
 /// Somebody with a manifest, and how that somebody applies it.

@@ -140,11 +140,7 @@ fn few_requests(requests: &[Entry]) -> Result<()> {
 #[tokio::test]
 async fn promise_13_a_target_that_rolls_out_first_costs_no_further_request() -> Result<()> {
     scenario(async |test| {
-        let operator = Start::new(test)
-            .flag("--lease-duration=3s")
-            .flag("--lease-renew=2s")
-            .ready()
-            .await?;
+        let operator = Start::new(test).short_lease().ready().await?;
         test.apply(&[policy(&["POD-009", "POD-011", "POD-013"])]).await?;
         let policies: Api<ironside_crds::HardeningPolicy> = Api::namespaced(test.client.clone(), &test.namespace);
         wait::until("the policy is in effect", async || {
@@ -170,11 +166,7 @@ async fn promise_01_a_policy_repairs_a_deployment_and_proves_it() -> Result<()> 
     scenario(async |test| {
         available_deployment(&test.client, &test.namespace, &steady("web")).await?;
         let before = template(test, "web").await?;
-        let operator = Start::new(test)
-            .flag("--lease-duration=3s")
-            .flag("--lease-renew=2s")
-            .ready()
-            .await?;
+        let operator = Start::new(test).short_lease().ready().await?;
         let first_look = repair_requests(&operator, test)?.len();
         test.apply(&[policy(&["POD-009", "POD-011", "POD-013"])]).await?;
 
@@ -226,11 +218,7 @@ async fn promise_01_a_repair_that_breaks_its_workload_is_taken_back_exactly_and_
         let web = steady("web").sim("needs-caps", "NET_RAW");
         available_deployment(&test.client, &test.namespace, &web).await?;
         let before = template(test, "web").await?;
-        let operator = Start::new(test)
-            .flag("--lease-duration=3s")
-            .flag("--lease-renew=2s")
-            .ready()
-            .await?;
+        let operator = Start::new(test).short_lease().ready().await?;
         test.apply(&[policy(&["POD-009", "POD-011"])]).await?;
 
         let held = until_it_stands(test, Phase::Held, "Quarantined").await?;
@@ -269,11 +257,7 @@ async fn a_control_that_breaks_a_workload_does_not_keep_the_others_from_it() -> 
     scenario(async |test| {
         let web = steady("web").sim("image-user", "root");
         available_deployment(&test.client, &test.namespace, &web).await?;
-        let operator = Start::new(test)
-            .flag("--lease-duration=3s")
-            .flag("--lease-renew=2s")
-            .ready()
-            .await?;
+        let operator = Start::new(test).short_lease().ready().await?;
         test.apply(&[policy(&["POD-007", "POD-009"])]).await?;
         let fits = async || {
             let held = remediation(test).await?.status.context("a status")?;
@@ -312,11 +296,7 @@ async fn story_04_one_patch_for_all_and_only_a_retry_bisects() -> Result<()> {
     scenario(async |test| {
         let web = steady("web").sim("writes-rootfs", "true");
         available_deployment(&test.client, &test.namespace, &web).await?;
-        let operator = Start::new(test)
-            .flag("--lease-duration=3s")
-            .flag("--lease-renew=2s")
-            .ready()
-            .await?;
+        let operator = Start::new(test).short_lease().ready().await?;
         test.apply(&[policy(&["POD-009", "POD-012"])]).await?;
         let held = until_it_stands(test, Phase::Held, "Quarantined").await?;
         let status = held.status.context("a status")?;
@@ -363,11 +343,7 @@ async fn promise_05_whoever_undoes_a_repair_wins() -> Result<()> {
     scenario(async |test| {
         available_deployment(&test.client, &test.namespace, &steady("web")).await?;
         let before = template(test, "web").await?;
-        let _operator = Start::new(test)
-            .flag("--lease-duration=3s")
-            .flag("--lease-renew=2s")
-            .ready()
-            .await?;
+        let _operator = Start::new(test).short_lease().ready().await?;
         test.apply(&[policy(&["POD-009"])]).await?;
         until_it_stands(test, Phase::Succeeded, "Verified").await?;
 

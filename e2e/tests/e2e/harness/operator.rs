@@ -15,12 +15,7 @@ use nix::sys::signal::Signal;
 async fn an_operator_is_started_killed_started_again_and_ended() -> Result<()> {
     scenario(async |test| {
         let proxy = Proxy::start(test.cluster).await?;
-        let mut operator = Start::new(test)
-            .via(&proxy)
-            .flag("--lease-duration=3s")
-            .flag("--lease-renew=2s")
-            .ready()
-            .await?;
+        let mut operator = Start::new(test).via(&proxy).short_lease().ready().await?;
         ensure!(!operator.metrics().await?.samples().is_empty(), "it has metrics");
         ensure!(!operator.log()?.is_empty(), "it has a log");
 

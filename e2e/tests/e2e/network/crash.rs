@@ -45,12 +45,7 @@ async fn at_each_effect(at: &Scenario<'_>, moment: Moment, breaks: bool) -> Resu
         .run(&["delete", "hpol", "team", "-n", &at.namespace])
         .await?;
     let proxy = Proxy::start(at.cluster).await?;
-    let mut operator = Start::new(at)
-        .via(&proxy)
-        .flag("--lease-duration=3s")
-        .flag("--lease-renew=2s")
-        .ready()
-        .await?;
+    let mut operator = Start::new(at).via(&proxy).short_lease().ready().await?;
     let course = Course::default();
     let mut deaths: Vec<String> = Vec::new();
     for _ in 1..=MOST {

@@ -146,12 +146,7 @@ async fn promise_14_every_right_that_is_granted_is_used_and_none_is_missing() ->
         let broken = steady("broken").sim("needs-caps", "NET_RAW");
         available_deployment(&test.client, &test.namespace, &broken).await?;
         declare(test).await?;
-        let operator = Start::new(test)
-            .watch_everything()
-            .flag("--lease-duration=3s")
-            .flag("--lease-renew=2s")
-            .ready()
-            .await?;
+        let operator = Start::new(test).watch_everything().short_lease().ready().await?;
         let second = Start::new(test).watch_everything().start().await?;
 
         until_of_it_stands(test, "fine", Phase::Succeeded, "Verified").await?;
