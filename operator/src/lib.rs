@@ -3,12 +3,14 @@
 //! ```text
 //! cluster (watches, lease) -> reconcile (world, verdicts, plans) -> report, metrics, http
 //! kubelet (what containers write) ^
+//! components (what the API server says of itself) ^
 //!                                                                          -> apply (repairs); process puts all together
 //! ```
 
 pub mod apply;
 pub mod cli;
 pub mod cluster;
+pub mod components;
 #[cfg(test)]
 mod corpus;
 pub mod http;

@@ -108,11 +108,27 @@ fn in_its_own_namespace_it_needs_the_lease_and_the_pause_switch() {
 }
 
 #[test]
-fn kubelets_are_asked_for_statistics_by_an_account_that_can_do_nothing_else() {
-    let account = BTreeMap::from([("nodes/stats".to_owned(), verbs(&["get"]))]);
+fn kubelets_are_asked_by_an_account_that_can_do_nothing_else() {
+    let account = ["nodes/configz", "nodes/stats"].map(|resource| (resource.to_owned(), verbs(&["get"])));
+    let account = BTreeMap::from(account);
     assert_eq!(granted("overlays/evidence/account.yaml"), account);
     let operator = BTreeMap::from([("serviceaccounts/token ironside-kubelet".to_owned(), verbs(&["create"]))]);
     assert_eq!(granted("overlays/evidence/role.yaml"), operator);
+}
+
+#[test]
+fn the_api_server_is_asked_about_itself_and_about_nothing_else() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../config/evidence/role.yaml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let manifests: Vec<Manifest> = serde_saphyr::from_multiple(&text).unwrap();
+    let rules: Vec<PolicyRule> = manifests.into_iter().flat_map(|manifest| manifest.rules).collect();
+    let paths = ironside::components::PATHS.map(str::to_owned).to_vec();
+    let expected = PolicyRule {
+        non_resource_urls: Some(paths),
+        verbs: vec!["get".to_owned()],
+        ..PolicyRule::default()
+    };
+    assert_eq!(rules, [expected]);
 }
 
 #[test]

@@ -88,6 +88,14 @@ pub struct ComponentStatus {
     pub unknown: u32,
     /// Who can change this component: Self (the owner of the cluster) or Provider (a managed control plane).
     pub responsibility: Responsibility,
+    /// Controls that pass of those that pass or fail, in percent, rounded down; absent if none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub score_percent: Option<u32>,
+    /// Controls that could be evaluated, in percent, rounded down; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 100))]
+    pub coverage_percent: Option<u32>,
 }
 
 /// A component of a cluster, as the NSA/CISA guide names them, or the workloads that run on it.

@@ -46,7 +46,7 @@ impl Link {
         let ends = Arc::clone(&self.ends);
         tokio::task::spawn_blocking(move || {
             let mut ends = ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            ends.send(command)?;
+            ends.send(&command)?;
             match ends.answer()? {
                 Answer::Failed(reason) => bail!(reason),
                 Answer::Done | Answer::Ready(_) => {}
@@ -81,12 +81,12 @@ impl Ends {
         })
     }
 
-    fn send(&mut self, command: Command) -> Result<()> {
+    fn send(&mut self, command: &Command) -> Result<()> {
         let commands = self
             .commands
             .as_mut()
             .context("the supervisor was already told to stop")?;
-        let line = serde_json::to_string(&command)?;
+        let line = serde_json::to_string(command)?;
         writeln!(commands, "{line}").context("tell the supervisor")?;
         if matches!(command, Command::Stop) {
             self.commands = None;

@@ -281,6 +281,15 @@ impl Cluster {
         self.hurt(Command::Restart(component)).await
     }
 
+    /// As [`Self::restart`], with these further flags after the usual ones (a later flag wins) from then on.
+    ///
+    /// # Errors
+    /// Not available on an existing cluster; or it does not start with them.
+    pub async fn restart_with(&self, component: Component, flags: &[&str]) -> Result<()> {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        self.hurt(Command::RestartWith(component, flags)).await
+    }
+
     /// The real node.
     ///
     /// # Errors
@@ -338,11 +347,8 @@ impl Cluster {
     async fn hurt(&self, command: Command) -> Result<()> {
         let supervised = self.supervised()?;
         supervised.hurt.store(true, Ordering::Relaxed);
-        supervised
-            .link
-            .command(command)
-            .await
-            .with_context(|| format!("{command:?}"))
+        let what = format!("{command:?}");
+        supervised.link.command(command).await.context(what)
     }
 
     fn supervised(&self) -> Result<&Supervised> {

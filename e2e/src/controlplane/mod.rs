@@ -254,6 +254,15 @@ impl ControlPlane {
             .with_context(|| format!("restart {component}"))
     }
 
+    /// As [`Self::restart`], with these further flags after the usual ones (a later flag wins), from then on.
+    ///
+    /// # Errors
+    /// It ends or does not become ready.
+    pub async fn restart_with(&mut self, component: Component, flags: Vec<String>) -> Result<()> {
+        self.server(component)?.process.add_flags(flags);
+        self.restart(component).await
+    }
+
     /// Ends every process, those that use others first, and removes the folder.
     ///
     /// # Errors

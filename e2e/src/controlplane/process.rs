@@ -19,6 +19,8 @@ const QUOTED_LINES: usize = 15;
 pub(crate) struct Process {
     program: PathBuf,
     arguments: Vec<String>,
+    /// Flags that somebody wanted later.
+    more: Vec<String>,
     log: PathBuf,
     child: Option<Child>,
     /// Whether the program is `nsenter`, which forks: signals are meant for its child.
@@ -30,6 +32,7 @@ impl Process {
         Self {
             program,
             arguments,
+            more: Vec::new(),
             log,
             child: None,
             enters: false,
@@ -50,7 +53,7 @@ impl Process {
         let log = OpenOptions::new().create(true).append(true).open(&self.log);
         let log = log.with_context(|| format!("open {}", self.log.display()))?;
         let child = Command::new(&self.program)
-            .args(&self.arguments)
+            .args(self.arguments.iter().chain(&self.more))
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("share the log file")?)
             .stderr(log)
@@ -60,6 +63,11 @@ impl Process {
             .with_context(|| format!("start {}", self.program.display()))?;
         self.child = Some(child);
         Ok(())
+    }
+
+    /// Has these flags after its own from its next start on, in place of others that were added before.
+    pub(crate) fn add_flags(&mut self, flags: Vec<String>) {
+        self.more = flags;
     }
 
     /// Its process id while it runs.

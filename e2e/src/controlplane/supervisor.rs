@@ -13,7 +13,7 @@ use crate::binaries::Binaries;
 use crate::node::Daemon;
 
 /// What the supervisor is asked to do.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "do", content = "what")]
 pub enum Command {
     /// [`ControlPlane::kill`].
@@ -24,6 +24,8 @@ pub enum Command {
     Resume(Component),
     /// [`ControlPlane::restart`].
     Restart(Component),
+    /// [`ControlPlane::restart_with`].
+    RestartWith(Component, Vec<String>),
     /// [`ControlPlane::kill_daemon`].
     KillDaemon(Daemon),
     /// [`ControlPlane::restart_daemon`].
@@ -97,6 +99,7 @@ async fn obey(
             Command::Suspend(component) => plane.suspend(component),
             Command::Resume(component) => plane.resume(component),
             Command::Restart(component) => plane.restart(component).await,
+            Command::RestartWith(component, flags) => plane.restart_with(component, flags).await,
             Command::KillDaemon(daemon) => plane.kill_daemon(daemon).await,
             Command::RestartDaemon(daemon) => plane.restart_daemon(daemon).await,
         };

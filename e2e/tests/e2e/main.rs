@@ -14,6 +14,7 @@ mod numbers;
 mod observability;
 mod operator;
 mod pod_security;
+mod posture;
 mod promises;
 mod repair;
 mod reports;

@@ -8,6 +8,7 @@ use ironside_crds::{
     ClusterHardeningException, ClusterHardeningPolicy, ClusterHardeningPolicySpec, HardeningException, HardeningPolicy,
     PolicySpec, Profile, ProfileName,
 };
+use ironside_engine::components::Observed;
 use ironside_engine::controls::Gap;
 use ironside_engine::evaluate::Evaluator;
 use ironside_engine::model::{Kind, ObjectRef};
@@ -114,6 +115,11 @@ impl Scanned {
         self.world.apply(Delta::Unavailable { kind, namespace, gap });
     }
 
+    /// Takes in what the components of the cluster say of themselves: each is judged.
+    pub(super) fn observe(&mut self, observed: Observed) {
+        self.world.observe(&Arc::new(observed));
+    }
+
     /// From here on, objects that name no namespace live in this one, as `kubectl apply` would have it.
     pub(super) fn live_in(&mut self, namespace: &str) {
         self.home = Some(namespace.to_owned());
@@ -135,7 +141,13 @@ impl Scanned {
         let mut sources = self.sources;
         let mut targets: Vec<(Source, ObjectRef)> = world
             .targets()
-            .filter_map(|target| Some((sources.remove(&target)?, target)))
+            .filter_map(|target| {
+                let source = match target.kind {
+                    Kind::Component => Source::cluster(),
+                    _ => sources.remove(&target)?,
+                };
+                Some((source, target))
+            })
             .collect();
         targets.sort();
         Case {

@@ -11,6 +11,8 @@ use super::ClusterArgs;
 /// A way into a cluster.
 pub(super) struct Connection {
     pub(super) client: Client,
+    /// How the client reaches it.
+    pub(super) config: Config,
     /// The namespace that was asked for, else that of the context.
     pub(super) namespace: String,
 }
@@ -33,8 +35,12 @@ pub(super) async fn connect(args: &ClusterArgs) -> anyhow::Result<Connection> {
         .namespace
         .clone()
         .unwrap_or_else(|| config.default_namespace.clone());
-    let client = Client::try_from(config).context("the kubeconfig cannot be used")?;
-    Ok(Connection { client, namespace })
+    let client = Client::try_from(config.clone()).context("the kubeconfig cannot be used")?;
+    Ok(Connection {
+        client,
+        config,
+        namespace,
+    })
 }
 
 /// The user name under which the API server knows this client. A decision must carry it.

@@ -11,6 +11,7 @@ use super::manifest::Input;
 use super::profile::JudgeArgs;
 use super::report::{self, Baseline, Form};
 use super::{ClusterArgs, Outcome, kubeconfig, listing};
+use crate::components::Asker;
 
 /// Bytes of a report that are written in one go.
 const OUTPUT: usize = 64 * 1024;
@@ -47,6 +48,11 @@ impl ScanArgs {
         if self.cluster {
             let connection = kubeconfig::connect(&self.target).await?;
             listing::read(&connection.client, self.target.namespace.as_deref(), &mut scanned).await;
+            // The components are no namespace's.
+            if self.target.namespace.is_none() {
+                let asker = Asker::new(connection.client, &connection.config);
+                scanned.observe(asker.ask().await);
+            }
         } else {
             let inputs = Input::below(&self.paths, &mut std::io::stdin().lock());
             if inputs.is_empty() {

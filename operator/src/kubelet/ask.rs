@@ -19,7 +19,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// The longest answer that is read. A node of 250 pods says less than one MiB.
 pub(super) const LONGEST: usize = 4 << 20;
 
-/// Why it is not known what a node's containers write. The text stays the same while the cause does: it stands in plans.
+/// Why a kubelet does not answer. The text stays the same while the cause does: it stands in plans and findings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The account has no token: why.
@@ -107,14 +107,14 @@ impl Vouched {
         Self { limit, ..self }
     }
 
-    /// What the kubelet at an address measured, as text.
-    pub(super) async fn ask(&self, kubelet: SocketAddr, token: &str) -> Result<Vec<u8>, Refusal> {
-        tokio::time::timeout(self.limit, self.exchange(kubelet, token))
+    /// What the kubelet at an address says, as text.
+    pub(super) async fn ask(&self, path: &'static str, kubelet: SocketAddr, token: &str) -> Result<Vec<u8>, Refusal> {
+        tokio::time::timeout(self.limit, self.exchange(path, kubelet, token))
             .await
             .unwrap_or(Err(Refusal::TimedOut))
     }
 
-    async fn exchange(&self, kubelet: SocketAddr, token: &str) -> Result<Vec<u8>, Refusal> {
+    async fn exchange(&self, path: &'static str, kubelet: SocketAddr, token: &str) -> Result<Vec<u8>, Refusal> {
         if self.config.root_cert.is_none() {
             return Err(Refusal::NoAuthority);
         }
@@ -125,7 +125,7 @@ impl Vouched {
         let mut bearer = HeaderValue::try_from(format!("Bearer {token}"))
             .map_err(|_| Refusal::NoToken("what the API server gave is none".to_owned()))?;
         bearer.set_sensitive(true);
-        let request = Request::get("/stats/summary")
+        let request = Request::get(path)
             .header(AUTHORIZATION, bearer)
             .header(ACCEPT, "application/json")
             .header(USER_AGENT, client::USER_AGENT)

@@ -1,15 +1,17 @@
-//! Asks kubelets what containers wrote over their images: evidence that no object of the API server holds. Off unless an account is named for it.
+//! Asks kubelets what containers wrote over their images, and what they run with: evidence that no object of the API server holds. Off unless an account is named for it.
 //!
 //! ```text
 //! View (who is planned to get a read-only root) -> nodes -> ask (GET /stats/summary, port 10250) -> summary -> Layers -> the writer's world
+//! View (which nodes there are)                           -> ask (GET /configz)                    -> configz -> Observed -^
 //! ```
 //!
 //! Whoever answers is not trusted: a node may be in an intruder's hands. So the operator's own token never goes there: kubelets see a token of an account
-//! that may get `nodes/stats` and nothing else (never `nodes/proxy`, which runs commands). The kubelet has to prove by a certificate of the cluster's CA that
+//! that may get `nodes/stats` and `nodes/configz` and nothing else (never `nodes/proxy`, which runs commands). The kubelet has to prove by a certificate of the cluster's CA that
 //! it is the address that was meant; what it sends is bounded in size and time; it is believed about its own pods alone. Whatever goes wrong makes its pods
 //! unknown, with the reason, and puts the next question off.
 
 mod ask;
+pub(crate) mod configz;
 mod node;
 mod summary;
 #[cfg(test)]
@@ -41,6 +43,9 @@ const PORT: u16 = 10250;
 
 /// How often it is looked who is to be asked.
 const LOOK: Duration = Duration::from_secs(5);
+
+/// What is asked for.
+const PATH: &str = "/stats/summary";
 
 /// Nodes asked at a time.
 const AT_A_TIME: usize = 8;
@@ -139,7 +144,7 @@ async fn ask(
     vouched: &Vouched,
 ) -> (IpAddr, Result<Summary, Refusal>) {
     let answer = async {
-        let text = vouched.ask(SocketAddr::new(address, PORT), &token?).await?;
+        let text = vouched.ask(PATH, SocketAddr::new(address, PORT), &token?).await?;
         Summary::decode(&text)
     };
     (address, answer.await)

@@ -106,7 +106,7 @@ const JSON: &str = "Content-Type: application/json\r\n";
 async fn asked(answer: String, filler: &'static [u8]) -> (Result<Summary, Refusal>, Requests) {
     let authority = authority();
     let (address, requests) = server(acceptor(&certificate("127.0.0.1"), &authority), answer, filler).await;
-    let text = vouched(&authority).ask(address, "secret").await;
+    let text = vouched(&authority).ask(PATH, address, "secret").await;
     (text.and_then(|text| Summary::decode(&text)), requests)
 }
 
@@ -180,12 +180,15 @@ async fn who_stalls_is_not_waited_for() {
     for answer in [half, String::new()] {
         let (address, _) = server(acceptor(&certificate("127.0.0.1"), &authority), answer, b"").await;
         let impatient = vouched(&authority).within(Duration::from_millis(200));
-        assert_eq!(impatient.ask(address, "secret").await.unwrap_err(), Refusal::TimedOut);
+        assert_eq!(
+            impatient.ask(PATH, address, "secret").await.unwrap_err(),
+            Refusal::TimedOut
+        );
     }
     // A server that takes connections and says nothing at all, not even who it is.
     let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let impatient = vouched(&authority).within(Duration::from_millis(200));
-    let refused = impatient.ask(mute.local_addr().unwrap(), "secret").await;
+    let refused = impatient.ask(PATH, mute.local_addr().unwrap(), "secret").await;
     assert_eq!(refused.unwrap_err(), Refusal::TimedOut);
 }
 
@@ -203,15 +206,15 @@ async fn who_cannot_prove_to_be_that_kubelet_gets_no_token() {
         (acceptor(&certificate("127.0.0.1"), &impostor), "BadSignature"),
     ] {
         let (address, requests) = server(acceptor, ok(JSON, SUMMARY), b"").await;
-        match vouched(&ours).ask(address, "secret").await.unwrap_err() {
+        match vouched(&ours).ask(PATH, address, "secret").await.unwrap_err() {
             Refusal::Certificate(what) => assert!(what.contains(says), "{what}"),
             other => panic!("{says}: {other:?}"),
         }
         assert!(requests.lock().is_empty(), "{says}: the token was sent");
-        let again = vouched(&ours).ask(address, "secret").await;
+        let again = vouched(&ours).ask(PATH, address, "secret").await;
         assert_eq!(
             again,
-            vouched(&ours).ask(address, "secret").await,
+            vouched(&ours).ask(PATH, address, "secret").await,
             "the reason is stable"
         );
     }
@@ -226,14 +229,17 @@ async fn without_a_ca_nobody_is_asked() {
     )
     .await;
     let anybody = Vouched::by(&Config::new(http::Uri::default()));
-    assert_eq!(anybody.ask(address, "secret").await.unwrap_err(), Refusal::NoAuthority);
+    assert_eq!(
+        anybody.ask(PATH, address, "secret").await.unwrap_err(),
+        Refusal::NoAuthority
+    );
     assert!(requests.lock().is_empty());
 }
 
 #[tokio::test]
 async fn nobody_there_is_unreachable() {
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let refused = vouched(&authority()).ask(closed, "secret").await.unwrap_err();
+    let refused = vouched(&authority()).ask(PATH, closed, "secret").await.unwrap_err();
     assert_eq!(refused.label(), "Unreachable", "{refused}");
 }
 
@@ -303,5 +309,22 @@ mod summaries {
         let refusal = Refusal::Denied(http::StatusCode::FORBIDDEN);
         let unknown = measured(&pod("1", STARTED), Err(&refusal), None);
         assert!(matches!(unknown, Some(Measured::Unknown(why)) if why.contains("403")));
+    }
+}
+
+#[test]
+fn a_running_configuration_is_read_without_its_headers() {
+    let text = br#"{"kubeletconfig":{"readOnlyPort":10255,"staticPodURLHeader":{"Authorization":["Bearer x"]}}}"#;
+    let read = configz::decode(text).unwrap();
+    assert_eq!(read.field("readOnlyPort"), Some(&10255.into()));
+    assert_eq!(read.field("staticPodURLHeader"), None);
+    for other in [
+        &b"{}"[..],
+        b"[]",
+        b"",
+        br#"{"kubeletconfig":{}}"#,
+        br#"{"kubeletconfig":[]}"#,
+    ] {
+        assert_eq!(configz::decode(other), None, "{}", String::from_utf8_lossy(other));
     }
 }

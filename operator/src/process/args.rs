@@ -31,10 +31,15 @@ pub struct Args {
     #[arg(long, default_value = "10s", value_parser = duration, value_name = "TIME")]
     pub lease_renew: Duration,
 
-    /// Ask kubelets what containers write over their images, in the name of this ServiceAccount of the own namespace, which may get nodes/stats and
-    /// nothing else. Default: nobody is asked.
+    /// Ask kubelets what containers write over their images and what they run with, in the name of this ServiceAccount of the own namespace, which may get
+    /// nodes/stats and nodes/configz and nothing else. Default: nobody is asked.
     #[arg(long, value_name = "NAME")]
     pub kubelet_account: Option<String>,
+
+    /// Ask the API server which flags it runs with (/flagz), what it has counted (/metrics), and whether it serves somebody without credentials. Needs the
+    /// role of config/evidence. Default: it is not asked, and what nothing else shows of it is unknown.
+    #[arg(long)]
+    pub ask_api_server: bool,
 
     /// Form of the log lines on standard error.
     #[arg(long, default_value = "json", value_name = "FORMAT")]

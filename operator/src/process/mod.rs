@@ -15,6 +15,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use ironside_engine::components::Observed;
 use ironside_engine::model::layer::Layers;
 use kube::Client;
 use tokio::net::TcpListener;
@@ -30,6 +31,7 @@ use crate::apply;
 use crate::cluster::lease::{Terms, take_part};
 use crate::cluster::requests::Requests;
 use crate::cluster::{Leadership, Message, Watches, client};
+use crate::components;
 use crate::http;
 use crate::kubelet;
 use crate::metrics::{Happenings, Metrics, State, state};
@@ -92,6 +94,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     }
 }
 
+/// What is asked beside what is watched.
+struct Evidence {
+    layers: watch::Receiver<Arc<Layers>>,
+    observed: Option<watch::Receiver<Arc<Observed>>>,
+}
+
 /// The running parts.
 struct Operator {
     /// Parts that write to the cluster; they end before leadership does.
@@ -137,8 +145,9 @@ impl Operator {
             stop_working: CancellationToken::new(),
             stop_leading: CancellationToken::new(),
         };
+        let observed = operator.start_asking_components(args, &context, config.clone());
         let layers = operator.start_asking_kubelets(args, &context, config);
-        let watches = operator.start_reading(args, &context, feed, layers);
+        let watches = operator.start_reading(args, &context, feed, Evidence { layers, observed });
         let (answer, missing) = watch::channel(Arc::default());
         let old_definitions = Arc::new(AtomicBool::new(false));
         let state = State {
@@ -163,13 +172,7 @@ impl Operator {
     }
 
     /// Starts what looks at the cluster and takes part in the election.
-    fn start_reading(
-        &mut self,
-        args: &Args,
-        context: &Context,
-        feed: Feed,
-        layers: watch::Receiver<Arc<Layers>>,
-    ) -> Watches {
+    fn start_reading(&mut self, args: &Args, context: &Context, feed: Feed, evidence: Evidence) -> Watches {
         let (sender, changes) = mpsc::channel(CHANGES);
         let watches = Watches::start(
             &context.client,
@@ -183,7 +186,7 @@ impl Operator {
         let judging = judge(
             context.clone(),
             watches.clone(),
-            (feed, layers),
+            (feed, evidence),
             changes,
             self.stop_working.clone(),
         );
@@ -202,6 +205,28 @@ impl Operator {
         );
         self.readers.start("election", election);
         watches
+    }
+
+    /// Starts looking at the components of the cluster; `None` where the operator looks after some namespaces only.
+    fn start_asking_components(
+        &mut self,
+        args: &Args,
+        context: &Context,
+        config: kube::Config,
+    ) -> Option<watch::Receiver<Arc<Observed>>> {
+        if !args.watch_namespaces.is_empty() {
+            return None;
+        }
+        let is_told_to = args.ask_api_server;
+        let (sender, observed) = watch::channel(Arc::new(components::nothing_yet(is_told_to)));
+        let stop = self.stop_working.clone();
+        if let Some(account) = args.kubelet_account.clone() {
+            let asking = kubelet::configz::run(context.clone(), account, config.clone(), sender.clone(), stop.clone());
+            self.readers.start("kubelet configurations", asking);
+        }
+        let asking = components::run(context.clone(), config, is_told_to, sender, stop);
+        self.readers.start("components", asking);
+        Some(observed)
     }
 
     /// Starts asking kubelets, if that is wanted. Every replica asks: who takes over must not know less.
@@ -265,7 +290,7 @@ impl Operator {
 async fn judge(
     context: Context,
     watches: Watches,
-    (feed, layers): (Feed, watch::Receiver<Arc<Layers>>),
+    (feed, evidence): (Feed, Evidence),
     changes: mpsc::Receiver<Message>,
     stop: CancellationToken,
 ) {
@@ -284,7 +309,8 @@ async fn judge(
         context.happenings,
         context.reporter,
     )
-    .with_layers(layers);
+    .with_layers(evidence.layers)
+    .with_observed(evidence.observed);
     writer.run(changes, stop).await;
 }
 

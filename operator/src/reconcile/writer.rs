@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use ironside_engine::components::Observed;
 use ironside_engine::evaluate::Evaluator;
 use ironside_engine::model::layer::Layers;
 use ironside_engine::model::{Kind, ObjectRef};
@@ -54,6 +55,7 @@ pub struct Writer {
     happenings: Arc<Happenings>,
     reporter: Reporter,
     layers: watch::Receiver<Arc<Layers>>,
+    observed: Option<watch::Receiver<Arc<Observed>>>,
 }
 
 /// What a batch of changes calls for.
@@ -96,6 +98,7 @@ impl Writer {
             happenings,
             reporter,
             layers: watch::channel(Arc::default()).1,
+            observed: None,
         }
     }
 
@@ -104,6 +107,15 @@ impl Writer {
     pub fn with_layers(self, mut layers: watch::Receiver<Arc<Layers>>) -> Self {
         layers.mark_changed();
         Self { layers, ..self }
+    }
+
+    /// The same, told what the components of the cluster say of themselves, which makes them targets.
+    #[must_use]
+    pub fn with_observed(mut self, observed: Option<watch::Receiver<Arc<Observed>>>) -> Self {
+        if let Some(observed) = &observed {
+            self.world.observe(&observed.borrow());
+        }
+        Self { observed, ..self }
     }
 
     /// Works until `stop`, or until all watches are gone.
@@ -118,8 +130,13 @@ impl Writer {
                         return;
                     }
                 }
-                () = measured(&mut self.layers) => {
+                () = news(Some(&mut self.layers)) => {
                     self.world.set_layers(&self.layers.borrow_and_update());
+                }
+                () = news(self.observed.as_mut()) => {
+                    if let Some(observed) = &mut self.observed {
+                        self.world.observe(&observed.borrow_and_update());
+                    }
                 }
                 () = tokio::time::sleep(wake) => {}
             }
@@ -369,9 +386,13 @@ impl Writer {
     }
 }
 
-/// Resolves when kubelets measured something new; never where nobody asks them.
-async fn measured(layers: &mut watch::Receiver<Arc<Layers>>) {
-    if layers.changed().await.is_err() {
+/// Resolves when there is something new to know; never where nobody asks for it.
+async fn news<T>(receiver: Option<&mut watch::Receiver<T>>) {
+    let is_over = match receiver {
+        Some(receiver) => receiver.changed().await.is_err(),
+        None => true,
+    };
+    if is_over {
         std::future::pending::<()>().await;
     }
 }

@@ -115,6 +115,8 @@ fn of_component((component, share): &(Component, Share)) -> ComponentStatus {
         } else {
             Responsibility::Owner
         },
+        score_percent: share.score_percent(),
+        coverage_percent: share.coverage_percent(),
     }
 }
 

@@ -115,6 +115,8 @@ fn policy_status() -> PolicyStatus {
                 failed: 2,
                 unknown: 3,
                 responsibility: Responsibility::Owner,
+                score_percent: Some(33),
+                coverage_percent: Some(50),
             })
             .to_vec(),
         threats: [Threat::SupplyChain, Threat::MaliciousActor, Threat::InsiderThreat]

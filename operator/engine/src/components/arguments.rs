@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::Flags;
 use super::program::{self, Word};
 use crate::controls::{Component, Gap, Judgement, Responsibility};
 use crate::model::Container;
@@ -27,14 +28,16 @@ pub struct Flag<'a> {
 pub struct Arguments<'a> {
     /// What runs.
     pub component: Component,
-    /// JSON pointer of the container below the pod template.
+    /// JSON pointer of what shows them: the container below its pod template.
     pub pointer: String,
-    /// Name of the container.
-    pub container: &'a str,
+    /// Name of the container, if one shows them.
+    pub container: Option<&'a str>,
     /// Flags in order, variables first.
     flags: Vec<Flag<'a>>,
     /// The list that a further flag would be added to.
     list: &'static str,
+    /// Whether every flag is among them, with its default if nobody gave it: then none of them shows that somebody wanted it so.
+    pub in_effect: bool,
 }
 
 impl<'a> Arguments<'a> {
@@ -63,10 +66,41 @@ impl<'a> Arguments<'a> {
         Some(Self {
             component,
             pointer,
-            container: &container.name,
+            container: Some(&container.name),
             flags,
             list,
+            in_effect: false,
         })
+    }
+
+    /// What a running process says of itself.
+    pub(super) fn running(component: Component, flags: &'a Flags) -> Self {
+        let flags = flags.iter().map(|(name, value)| Flag {
+            name: Cow::Borrowed(name),
+            value: Cow::Borrowed(value),
+            path: name.to_owned(),
+            written: format!("--{name}={value}"),
+        });
+        Self {
+            component,
+            pointer: "/flagz".to_owned(),
+            container: None,
+            flags: flags.collect(),
+            list: "",
+            in_effect: true,
+        }
+    }
+
+    /// Every flag that is given, the last time that it is.
+    pub fn in_force(&self) -> impl Iterator<Item = &Flag<'a>> {
+        let last = |flag: &&Flag<'a>| self.last(&flag.name).is_some_and(|last| std::ptr::eq(last, *flag));
+        self.flags.iter().filter(last)
+    }
+
+    /// The value of a flag with those of a list put together.
+    pub fn whole(&self, name: &str) -> String {
+        let all: Vec<&str> = self.given(name).map(|flag| &*flag.value).collect();
+        all.join(",")
     }
 
     /// Every time that a flag is given.
@@ -184,8 +218,10 @@ impl<'a, 'j> Asking<'a, 'j> {
         self.judgement.unknown(Gap {
             reason: "ConfigurationFile",
             message: format!(
-                "{what} may be set in the file that --{file} of container {} names, which is on the node; scan that file too",
-                self.process.container
+                "{what} may be set in the file that --{file}{} names, which is on the node; scan that file too",
+                self.process
+                    .container
+                    .map_or_else(String::new, |container| format!(" of container {container}"))
             ),
             responsibility: Responsibility::SelfManaged,
         });

@@ -3,12 +3,20 @@
 //! A component is known by the program that a container starts, not by names or labels, which anybody may give. Arguments are what the kubelet publishes of a
 //! static pod or what a DaemonSet asks for; documents are what somebody means to be read. Neither proves what a process really runs with, and a flag that is not
 //! there says nothing where the process also reads a file.
+//!
+//! Of a cluster each component is one target, whether or not anything of it can be seen (`cluster.rs`): its evidence is what objects show, and what the
+//! component says itself where it may be asked ([`Observed`]).
 
 mod address;
 mod arguments;
+mod cluster;
+mod counters;
+mod distribution;
 mod duration;
 pub mod encryption;
 mod fields;
+mod flags;
+mod observed;
 mod program;
 mod scope;
 #[cfg(test)]
@@ -17,8 +25,13 @@ mod tls;
 
 pub use address::{bound_to_loopback, is_loopback, is_unspecified};
 pub use arguments::{Arguments, Asking, Flag, boolean};
+pub use cluster::{is_evidence, is_home};
+pub use counters::Counters;
+pub use distribution::Distribution;
 pub use duration::seconds;
 pub use fields::Fields;
+pub use flags::Flags;
+pub use observed::{Anonymous, Answer, Kubelets, Observed};
 pub use program::program;
 pub use scope::{ComponentScope, configured};
 pub use tls::{has_good_suites, is_good_version, is_strong, tls};

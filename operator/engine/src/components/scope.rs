@@ -1,14 +1,17 @@
 //! What a check of components may look at.
 
-use super::{Arguments, Asking, Fields, processes};
-use crate::controls::{Component, Judgement, ObjectScope, Parameters};
+use super::cluster::{seen, silent, unseen};
+use super::{Anonymous, Arguments, Asking, Counters, Fields, Flags, Observed, processes};
+use crate::controls::{Component, Gap, Judgement, ObjectScope, Parameters, Responsibility};
 use crate::model::{Configuration, Kind, ObjectRef, Resource};
 use crate::world::Snapshot;
 
-/// One object that runs components, or that is or holds documents which configure one.
+/// One object that runs components, or that is or holds documents which configure one; or a component of the cluster as a whole.
 pub struct ComponentScope<'a> {
     processes: Vec<Arguments<'a>>,
     documents: Vec<Document<'a>>,
+    /// What components say themselves; of a cluster only.
+    observed: Option<&'a Observed>,
     /// Everything that was seen.
     pub world: &'a Snapshot,
     /// Settings.
@@ -16,11 +19,11 @@ pub struct ComponentScope<'a> {
 }
 
 /// One document.
-struct Document<'a> {
-    kind: Kind,
+pub(super) struct Document<'a> {
+    pub(super) kind: Kind,
     /// JSON pointer of the document in its object: empty, or an entry of a ConfigMap.
-    pointer: String,
-    configuration: &'a Configuration,
+    pub(super) pointer: String,
+    pub(super) configuration: &'a Configuration,
 }
 
 impl<'a> ComponentScope<'a> {
@@ -39,6 +42,20 @@ impl<'a> ComponentScope<'a> {
         (!processes.is_empty() || !documents.is_empty()).then_some(Self {
             processes,
             documents,
+            observed: None,
+            world: at.world,
+            parameters: at.parameters,
+        })
+    }
+
+    /// What there is to see of these components in the cluster; `None` where no cluster was looked at.
+    pub fn of_cluster(at: &ObjectScope<'a>, components: &[Component]) -> Option<Self> {
+        let observed: &'a Observed = at.world.observed.as_deref()?;
+        let seen = seen(at.world, observed, components);
+        Some(Self {
+            processes: seen.processes,
+            documents: seen.documents,
+            observed: Some(observed),
             world: at.world,
             parameters: at.parameters,
         })
@@ -46,11 +63,18 @@ impl<'a> ComponentScope<'a> {
 
     /// Asks each process of a component.
     pub fn ask(&self, component: Component, judgement: &mut Judgement, ask: impl Fn(&mut Asking<'_, '_>)) {
-        for process in self.processes.iter().filter(|process| process.component == component) {
-            judgement.enter(process.pointer.clone(), Some(process.container));
+        for process in self.processes(component) {
+            judgement.enter(process.pointer.clone(), process.container);
             ask(&mut Asking::new(process, judgement));
         }
         judgement.enter(String::new(), None);
+    }
+
+    /// The processes of a component.
+    pub fn processes(&self, component: Component) -> impl Iterator<Item = &Arguments<'a>> {
+        self.processes
+            .iter()
+            .filter(move |process| process.component == component)
     }
 
     /// Asks each document of a kind.
@@ -67,6 +91,48 @@ impl<'a> ComponentScope<'a> {
         let found = self.documents.iter().find(|document| document.kind == kind)?;
         Some(found.configuration)
     }
+
+    /// Whether this is a component of a cluster, and not one object.
+    pub const fn is_cluster(&self) -> bool {
+        self.observed.is_some()
+    }
+
+    /// The flags that the API server runs with, if it said so.
+    pub fn flags(&self) -> Option<&'a Flags> {
+        self.observed?.flags.said()
+    }
+
+    /// What the API server has counted, if it said so.
+    pub fn counters(&self) -> Option<&'a Counters> {
+        self.observed?.counters.said()
+    }
+
+    /// How the API server answers a request without credentials, if it was tried.
+    pub fn anonymous(&self) -> Option<Anonymous> {
+        self.observed?.anonymous.said().copied()
+    }
+
+    /// Says what a check could not look at: of a component of a cluster of which nothing, or nothing that the check asks for, can be seen.
+    pub(crate) fn tell_unseen(&self, component: Component, judgement: &mut Judgement) {
+        let Some(observed) = self.observed else { return };
+        let runs = self.processes(component).next().is_some();
+        let of_it = |document: &Document<'_>| document.kind.configures() == Some(component);
+        let is_told =
+            component == Component::KubeApiserver && (self.counters().is_some() || self.anonymous().is_some());
+        let configured = self.documents.iter().any(of_it);
+        let kubelets = observed.kubelets.said().filter(|_| component == Component::Kubelet);
+        if let Some(gap) = kubelets.and_then(silent) {
+            judgement.unknown(gap);
+        } else if !(runs || configured || is_told) || judgement.says_nothing() {
+            judgement.unknown(unseen(self.world, observed, component));
+        } else if component == Component::Kubelet && kubelets.is_none() && !runs {
+            judgement.unknown(Gap {
+                reason: "IntentOnly",
+                message: "a ConfigMap shows what kubelets are given when they join, not what they run with".to_owned(),
+                responsibility: Responsibility::SelfManaged,
+            });
+        }
+    }
 }
 
 /// The components that documents in an object configure.
@@ -75,7 +141,7 @@ pub fn configured(world: &Snapshot, target: &ObjectRef) -> Vec<Component> {
     documents.filter_map(|document| document.kind.configures()).collect()
 }
 
-fn documents<'a>(world: &'a Snapshot, target: &ObjectRef) -> Vec<Document<'a>> {
+pub(super) fn documents<'a>(world: &'a Snapshot, target: &ObjectRef) -> Vec<Document<'a>> {
     match world.resource(target).map(AsRef::as_ref) {
         Some(Resource::Configuration(configuration)) => vec![Document {
             kind: target.kind,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{ContainerScope, Judgement, NamespaceScope, ObjectScope, TemplateEdit, TemplateScope, WorkloadScope};
 use crate::components::ComponentScope;
-use crate::model::Kind;
+use crate::model::{Kind, ObjectRef};
 use crate::plan::Held;
 
 /// Stable id of a control, such as `POD-009`.
@@ -106,6 +106,30 @@ impl Component {
             Self::ClusterDns => "ClusterDns",
             Self::Workloads => "Workloads",
         }
+    }
+
+    /// The component as a target: what is judged of a cluster, whether or not anything of it can be seen. `None` for the workloads, which are targets themselves.
+    pub fn target(self) -> Option<ObjectRef> {
+        let name = match self {
+            Self::KubeApiserver => "kube-apiserver",
+            Self::Etcd => "etcd",
+            Self::KubeScheduler => "kube-scheduler",
+            Self::KubeControllerManager => "kube-controller-manager",
+            Self::CloudControllerManager => "cloud-controller-manager",
+            Self::ContainerRuntime => "container-runtime",
+            Self::Kubelet => "kubelet",
+            Self::KubeProxy => "kube-proxy",
+            Self::ClusterDns => "cluster-dns",
+            Self::Workloads => return None,
+        };
+        Some(ObjectRef::new(Kind::Component, "", name))
+    }
+
+    /// The component that a target is.
+    pub fn of_target(target: &ObjectRef) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|component| component.target().as_ref() == Some(target))
     }
 }
 
@@ -239,7 +263,8 @@ pub enum Check {
     Namespace(fn(&NamespaceScope<'_>, &mut Judgement)),
     /// Objects of these kinds, each on its own or beside others.
     Object(&'static [Kind], fn(&ObjectScope<'_>, &mut Judgement)),
-    /// What these components of the cluster are set to: objects whose containers run one of them, and documents that configure one.
+    /// What these components of the cluster are set to: objects whose containers run one of them, documents that configure one, and, of a cluster, the
+    /// control's own component as a whole.
     Component(&'static [Component], fn(&ComponentScope<'_>, &mut Judgement)),
 }
 

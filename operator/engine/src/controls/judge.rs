@@ -7,6 +7,7 @@ use super::{
     TemplateEdit, TemplateScope, Verdict, WorkloadScope,
 };
 use crate::components::ComponentScope;
+use crate::model::Kind;
 use crate::plan::Held;
 
 /// What a control's repair would change in a template, and what it would not.
@@ -82,6 +83,14 @@ impl Control {
                 if kinds.contains(&at.target.kind) && self.exists(at.world.minor, &mut judgement) =>
             {
                 check(at, &mut judgement);
+            }
+            Check::Component(components, check) if at.target.kind == Kind::Component => {
+                if let Some(at) = ComponentScope::of_cluster(at, components)
+                    && self.exists(at.world.minor, &mut judgement)
+                {
+                    check(&at, &mut judgement);
+                    at.tell_unseen(self.component, &mut judgement);
+                }
             }
             Check::Component(components, check) => {
                 if let Some(at) = ComponentScope::of(at, components)

@@ -143,6 +143,11 @@ impl Judgement {
         }
     }
 
+    /// Whether nothing was added: the check had nothing to look at.
+    pub fn says_nothing(&self) -> bool {
+        self.passed == 0 && self.failures.is_empty() && self.gaps.is_empty() && self.not_applicable.is_none()
+    }
+
     /// Failures in the order they were found.
     pub fn failures(&self) -> &[Evidence] {
         &self.failures

@@ -10,6 +10,7 @@ mod remedy;
 pub mod api;
 pub mod aud;
 pub mod catalogue;
+pub mod ccm;
 pub mod control;
 pub mod edit;
 pub mod etcd;
@@ -53,7 +54,9 @@ pub const CONTROLS: &[&Control] = &[
     &api::api_008::CONTROL,
     &api::api_009::CONTROL,
     &api::api_010::CONTROL,
+    &api::api_013::CONTROL,
     &aud::aud_001::CONTROL,
+    &ccm::ccm_002::CONTROL,
     &etcd::etcd_001::CONTROL,
     &etcd::etcd_002::CONTROL,
     &etcd::etcd_003::CONTROL,

@@ -61,17 +61,19 @@ impl From<Judgement> for Judged {
 /// Whether the control asks something about the object. `components`: those that it runs or configures.
 pub(super) fn concerns(control: &Control, kind: Kind, components: &[Component]) -> bool {
     match control.check {
+        Check::Component(..) if kind == Kind::Component => components.contains(&control.component),
         Check::Component(of, _) => of.iter().any(|component| components.contains(component)),
         _ => control.judges(kind),
     }
 }
 
-/// The components that an object runs or configures.
+/// The components that an object is, runs or configures.
 pub(super) fn components(world: &Snapshot, subject: Subject<'_>) -> Vec<Component> {
     match subject {
         Subject::Workload(workload) => processes(&workload.template.spec)
             .map(|process| process.component)
             .collect(),
+        Subject::Object(target) if target.kind == Kind::Component => Component::of_target(target).into_iter().collect(),
         Subject::Object(target) => configured(world, target),
         Subject::Namespace(_) | Subject::Hidden(_) => Vec::new(),
     }
@@ -138,7 +140,12 @@ pub(super) fn judge(
                 world,
                 parameters,
             };
-            Arc::new(match missing(world, control, &target.namespace) {
+            // A component has more than one witness: what of it cannot be read is told by its own evidence.
+            let missing = match target.kind {
+                Kind::Component => None,
+                _ => missing(world, control, &target.namespace),
+            };
+            Arc::new(match missing {
                 Some(gap) => Judged::unknown(gap),
                 None => guarded(control, || control.judge_object(&at)),
             })

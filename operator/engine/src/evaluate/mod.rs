@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::controls::{Control, Evidence, Parameters, Verdict, find};
+use crate::components::is_evidence;
+use crate::controls::{Check, Control, Evidence, Parameters, Verdict, find};
 use crate::model::{Kind, ObjectRef};
 use crate::policy::{Effect, ExceptionSet, InNamespace, Mode, PolicySet, Vote};
 use crate::world::Snapshot;
@@ -59,7 +60,7 @@ impl Evaluator {
         target: &ObjectRef,
         now: Timestamp,
     ) -> Evaluation {
-        self.evaluate_in(world, &policies.about(world, target), exceptions, target, now)
+        self.evaluate_in(world, policies, &policies.about(world, target), exceptions, target, now)
     }
 
     /// Judges many objects.
@@ -78,10 +79,10 @@ impl Evaluator {
                 Kind::Namespace => &target.name,
                 _ => &target.namespace,
             };
-            let policies = here
+            let of_target = here
                 .entry(Arc::clone(namespace))
                 .or_insert_with(|| policies.about(world, target));
-            evaluations.push(self.evaluate_in(world, policies, exceptions, target, now));
+            evaluations.push(self.evaluate_in(world, policies, of_target, exceptions, target, now));
         }
         evaluations
     }
@@ -89,6 +90,7 @@ impl Evaluator {
     fn evaluate_in(
         &mut self,
         world: &Snapshot,
+        all: &PolicySet,
         policies: &InNamespace,
         exceptions: &ExceptionSet,
         target: &ObjectRef,
@@ -115,8 +117,16 @@ impl Evaluator {
             _ => return evaluation,
         };
         let components = components(world, subject);
+        // What is evidence of a component of the cluster is not judged once more beside it, if the component is.
+        let of_components = (!components.is_empty() && is_evidence(world, target)).then(|| all.in_namespace(world, ""));
         for (id, votes) in policies.votes() {
-            if let Some(control) = find(id.as_str()).filter(|control| concerns(control, target.kind, &components)) {
+            let is_judged_above = |control: &Control| {
+                let is_component = matches!(control.check, Check::Component(..));
+                let above = of_components.as_ref().filter(|_| is_component);
+                above.is_some_and(|above| !above.votes_on(id).is_empty())
+            };
+            let asked = |control: &&Control| concerns(control, target.kind, &components) && !is_judged_above(control);
+            if let Some(control) = find(id.as_str()).filter(asked) {
                 let mut finding = self.find(world, subject, control, votes, target);
                 apply_exceptions(&mut finding, exceptions, policies, now);
                 evaluation.findings.push(finding);

@@ -236,6 +236,16 @@ impl Counts {
 }
 
 impl Share {
+    /// Passed of passed and failed controls, rounded down: 100 only if nothing failed. `None` if nothing was judged.
+    pub fn score_percent(self) -> Option<u32> {
+        percent(u64::from(self.passed), u64::from(self.failed))
+    }
+
+    /// Controls with a verdict of all that should have one, rounded down: 100 only if nothing is unknown. `None` if nothing should.
+    pub fn coverage_percent(self) -> Option<u32> {
+        percent(u64::from(self.passed) + u64::from(self.failed), u64::from(self.unknown))
+    }
+
     fn add(&mut self, control: Counts, provider: bool) {
         self.passed += control.passed;
         self.failed += control.failed;

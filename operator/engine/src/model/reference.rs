@@ -47,10 +47,13 @@ pub enum Kind {
     EncryptionConfiguration,
     KubeletConfiguration,
     KubeProxyConfiguration,
+    /// A component of the cluster itself, such as the API server. No object is of this kind: what is judged is put together from what objects show of the
+    /// component and what it says itself ([`crate::components::Observed`]).
+    Component,
 }
 
 impl Kind {
-    /// Every kind, in declaration order.
+    /// Every kind that objects have, in declaration order.
     pub const ALL: [Self; 38] = [
         Self::Namespace,
         Self::Pod,
@@ -126,6 +129,7 @@ impl Kind {
             | Self::EncryptionConfiguration => "apiserver.config.k8s.io",
             Self::KubeletConfiguration => "kubelet.config.k8s.io",
             Self::KubeProxyConfiguration => "kubeproxy.config.k8s.io",
+            Self::Component => "hardening.ironside.dev",
         }
     }
 
@@ -146,6 +150,7 @@ impl Kind {
             b"kubelet.config.k8s.io" => "kubelet.config.k8s.io/v1beta1",
             b"kubeproxy.config.k8s.io" => "kubeproxy.config.k8s.io/v1alpha1",
             b"apiserver.config.k8s.io" => "apiserver.config.k8s.io/v1",
+            b"hardening.ironside.dev" => "hardening.ironside.dev/v1alpha1",
             _ => "v1",
         }
     }
@@ -191,6 +196,7 @@ impl Kind {
             Self::EncryptionConfiguration => "EncryptionConfiguration",
             Self::KubeletConfiguration => "KubeletConfiguration",
             Self::KubeProxyConfiguration => "KubeProxyConfiguration",
+            Self::Component => "Component",
         }
     }
 
@@ -235,6 +241,7 @@ impl Kind {
             Self::EncryptionConfiguration => "encryptionconfigurations",
             Self::KubeletConfiguration => "kubeletconfigurations",
             Self::KubeProxyConfiguration => "kubeproxyconfigurations",
+            Self::Component => "components",
         }
     }
 
@@ -249,6 +256,7 @@ impl Kind {
                 | Self::CustomResourceDefinition
                 | Self::ClusterRole
                 | Self::ClusterRoleBinding
+                | Self::Component
         ) && self.configures().is_none()
     }
 
@@ -279,6 +287,7 @@ impl Kind {
                 | Self::EndpointSlice
                 | Self::HorizontalPodAutoscaler
                 | Self::CsiStorageCapacity
+                | Self::Component
         ) && self.configures().is_none()
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::World;
+use crate::components::is_home;
 use crate::model::{Kind, LabelSelector, Namespace, NetworkPolicy, ObjectRef, Pod, Workload};
 use crate::world::Reading;
 
@@ -15,6 +16,11 @@ impl World {
 
     pub(super) fn mark_namespace(&mut self, name: &str) {
         self.dirty.insert(ObjectRef::new(Kind::Namespace, "", name));
+    }
+
+    /// Marks the components of the cluster.
+    pub(super) fn mark_components(&mut self) {
+        self.dirty.extend(self.current.components());
     }
 
     /// Marks a pod's workload, before the pod changes; the Namespace too if traffic rules see another pod than before.
@@ -35,6 +41,9 @@ impl World {
         }
         if old.map(|old| old.template.hash) != new.map(|new| new.template.hash) {
             self.mark_namespace(&reference.namespace);
+            if is_home(&reference.namespace) {
+                self.mark_components();
+            }
         }
         let unread = *self.current.reading(reference.kind, &reference.namespace) != Reading::Complete;
         if unread && old.map(|old| &old.meta.uid) != new.map(|new| &new.meta.uid) {
@@ -60,6 +69,10 @@ impl World {
                 }
             }
             Kind::Namespace => self.mark_namespace(&reference.name),
+            Kind::ConfigMap if is_home(&reference.namespace) => {
+                self.mark_components();
+                self.mark_namespace(&reference.namespace);
+            }
             kind if kind.is_workload() => self.mark_topmost(reference),
             // Services, Ingresses and NetworkPolicies decide who may talk to whom; quotas whether there is room.
             kind if kind.namespaced() => self.mark_namespace(&reference.namespace),

@@ -10,7 +10,8 @@
 //! What makes what dirty (`dirty.rs`): a pod, ReplicaSet or Job its topmost workload; a ServiceAccount the workloads that run as it; a disruption budget
 //! the workloads that it selects; a Service, Ingress, NetworkPolicy or quota its Namespace; a role or
 //! binding everything, because chains of rights lead anywhere; a Namespace everything in it; something that makes the API
-//! server call Services the Namespaces of those Services; what a kubelet measured of a pod its topmost workload. A new version that says nothing new makes nothing dirty.
+//! server call Services the Namespaces of those Services; what a kubelet measured of a pod its topmost workload; what runs or configures components of the
+//! cluster, and what these say of themselves, the components. A new version that says nothing new makes nothing dirty.
 
 mod backends;
 mod delta;
@@ -32,6 +33,7 @@ pub use snapshot::{Shard, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::components::Observed;
 use crate::model::layer::Layers;
 use crate::model::network::ApiServerBackend;
 use crate::model::{Kind, Namespace, ObjectRef, Pod, Resource, Workload};
@@ -85,6 +87,14 @@ impl World {
         let earlier = std::mem::replace(&mut self.snapshot_mut().layers, Arc::clone(layers));
         for pod in layers.news(&earlier) {
             self.mark_topmost(pod);
+        }
+    }
+
+    /// Takes in what the components of the cluster say of themselves. Saying the same again makes nothing dirty.
+    pub fn observe(&mut self, observed: &Arc<Observed>) {
+        if self.current.observed.as_ref() != Some(observed) {
+            self.snapshot_mut().observed = Some(Arc::clone(observed));
+            self.mark_components();
         }
     }
 

@@ -7,6 +7,8 @@ use super::index::{Index, Key};
 use super::object::template_owner;
 use super::reading::Readings;
 use super::{Delta, Object, Reading, World};
+use crate::components::Observed;
+use crate::controls::Component;
 use crate::model::disruption::ResourceQuota;
 use crate::model::layer::Layers;
 use crate::model::network::ApiServerBackend;
@@ -45,6 +47,9 @@ pub struct Snapshot {
     pub unreadable: Arc<BTreeMap<ObjectRef, String>>,
     /// What containers wrote over their images, where kubelets are asked.
     pub layers: Arc<Layers>,
+    /// What the components of the cluster say of themselves; `None` where no cluster is looked at as a whole: files, a few of its namespaces. With it each
+    /// component is a target.
+    pub observed: Option<Arc<Observed>>,
     /// Kubernetes minor version (1.x) of the API server; 0 where unknown (files), which means the newest.
     pub minor: u32,
     pub(super) readings: Arc<Readings>,
@@ -95,14 +100,23 @@ impl Snapshot {
             .filter(|workload| self.is_topmost(workload.kind, &workload.meta))
     }
 
-    /// Everything that is judged: Namespaces, topmost workloads, pods whose owner could not be looked at, and objects that could not be decoded.
+    /// Everything that is judged: Namespaces, topmost workloads, pods whose owner could not be looked at, objects that could not be decoded, and the components
+    /// of the cluster.
     pub fn targets(&self) -> impl Iterator<Item = ObjectRef> {
         let unreadable = self.unreadable.keys().cloned();
         self.shards
             .iter()
             .flat_map(|(name, shard)| shard.candidates(name))
             .chain(unreadable)
+            .chain(self.components())
             .filter(|reference| self.is_judged(reference))
+    }
+
+    /// The components of the cluster, if it is looked at as a whole.
+    pub fn components(&self) -> impl Iterator<Item = ObjectRef> {
+        let seen = self.observed.is_some();
+        let all = Component::ALL.into_iter().filter_map(Component::target);
+        all.filter(move |_| seen)
     }
 
     /// What is judged in one namespace, its Namespace object included.
@@ -152,6 +166,9 @@ impl Snapshot {
         }
         if reference.kind == Kind::Namespace {
             return self.namespace(&reference.name).is_some();
+        }
+        if reference.kind == Kind::Component {
+            return self.observed.is_some() && Component::of_target(reference).is_some();
         }
         if reference.kind.is_judged_alone() {
             return self.metadata(reference).is_some();

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ironside_engine::components::{Answer, Flags, Observed};
 use ironside_engine::controls::{
     CONTROLS, Control, Judgement, NamespaceScope, ObjectScope, Parameters, Verdict, WorkloadScope,
 };
@@ -34,11 +35,20 @@ fn items(document: Value) -> Vec<Value> {
     }
 }
 
-/// The cluster that these objects make up; those that name no namespace are in `default`. Kinds that the engine does not know are left out.
+/// The cluster that these objects make up, with what its API server says of its flags if an answer of `/flagz` is among them; those that name no namespace are in `default`. Kinds that the engine does not know are left out.
 pub fn snapshot(objects: &[Value], minor: u32) -> Arc<Snapshot> {
     let mut world = World::new(minor);
     for object in objects {
         put(&mut world, object).unwrap_or_else(|error| panic!("{error}"));
+    }
+    if let Some(flags) = objects
+        .iter()
+        .find_map(|object| Flags::decode(object.to_string().as_bytes()))
+    {
+        world.observe(&Arc::new(Observed {
+            flags: Answer::Said(flags),
+            ..Observed::default()
+        }));
     }
     world.drain().0
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use ironside_engine::controls::{Severity, Verdict};
-use ironside_engine::evaluate::Finding;
+use ironside_engine::evaluate::{Evaluation, Finding};
+use ironside_engine::model::Kind;
 
 use super::sentence;
 use crate::cli::case::Judged;
@@ -92,6 +93,7 @@ fn write_summary(judged: &Judged, style: Style, out: &mut dyn Write) -> std::io:
     for (_, finding) in judged.findings().filter(|(_, finding)| finding.is_failure()) {
         *failed.entry(finding.control.severity).or_default() += 1;
     }
+    write_components(judged, style, out)?;
     let by_severity: Vec<String> = failed
         .iter()
         .rev()
@@ -125,6 +127,33 @@ fn write_summary(judged: &Judged, style: Style, out: &mut dyn Write) -> std::io:
         writeln!(out, "{} objects of other kinds were not looked at", judged.skipped)?;
     }
     write_next(judged, style, out)
+}
+
+/// The components of the cluster, if one was scanned: each is a row, also where nothing of it can be seen.
+fn write_components(judged: &Judged, style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    let is_cluster = |(_, evaluation): &(Source, Evaluation)| evaluation.target.kind == Kind::Component;
+    if !judged.evaluations.iter().any(is_cluster) {
+        return Ok(());
+    }
+    let columns = ["score", "coverage", "passed", "failed", "unknown"];
+    let header = columns.map(|name| format!("{name:>9}")).concat();
+    writeln!(out, "{}", style.bold(&format!("{:<26}{header}", "Components")))?;
+    for (component, share) in &judged.score.components {
+        let Some(target) = component.target() else { continue };
+        let percent = |share: Option<u32>| share.map_or_else(|| "-".to_owned(), |share| format!("{share} %"));
+        let provider = if share.provider { "  (the provider's)" } else { "" };
+        writeln!(
+            out,
+            "{:<26}{:>9}{:>9}{:>9}{:>9}{:>9}{provider}",
+            &*target.name,
+            percent(share.score_percent()),
+            percent(share.coverage_percent()),
+            share.passed,
+            share.failed,
+            share.unknown
+        )?;
+    }
+    writeln!(out)
 }
 
 /// What somebody can do who never read the documentation.

@@ -1,6 +1,6 @@
 //! API-001 Anonymous requests to the API server
 
-use crate::components::ComponentScope;
+use crate::components::{Anonymous, ComponentScope, boolean};
 use crate::controls::catalogue::{cis, kubescape, mitre, nsa, trivy};
 use crate::controls::{Check, Component, Control, ControlId, Docs, Judgement, Severity};
 use crate::model::Kind;
@@ -21,7 +21,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "A request without credentials is served as `system:anonymous`. Whatever is bound to that user by mistake is open to everybody who reaches the port, and every fault of the API server can be tried without an account.",
-        reads: "Arguments of containers that run `kube-apiserver`: `--anonymous-auth`; `anonymous` of AuthenticationConfiguration documents.",
+        reads: "Flags of `kube-apiserver` (arguments of containers, `/flagz`): `--anonymous-auth`; `anonymous` of AuthenticationConfiguration documents; the answer to a request without credentials for `/api`, where the operator is told to try.",
         allowed: "`--anonymous-auth=false`, or an AuthenticationConfiguration that lets anonymous requests reach nothing but `/livez`, `/readyz` and `/healthz`. The flag left out means true. Unknown where `--authentication-config` names a file that was not given.",
         repair: api_server_flag!(
             "Where load balancers ask for its health, use an AuthenticationConfiguration with `anonymous.conditions`."
@@ -41,12 +41,29 @@ pub const CONTROL: Control = Control {
 const HEALTH: [&str; 3] = ["/livez", "/readyz", "/healthz"];
 
 fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
+    let tried = at.anonymous();
     at.ask(Component::KubeApiserver, judgement, |ask| {
-        if ask.process().value("anonymous-auth").is_none() && ask.process().value("authentication-config").is_some() {
-            return ask.unseen("anonymous access", "authentication-config");
+        let process = ask.process();
+        let by_flag = process.value("anonymous-auth").and_then(boolean);
+        // Of the flags in effect it is always one, also where the file decides.
+        let is_open = by_flag.is_none() || (process.in_effect && by_flag == Some(true));
+        if !(is_open && process.value("authentication-config").is_some()) {
+            ask.switch("anonymous-auth", false, true);
+        } else if tried.is_none() {
+            ask.unseen("anonymous access", "authentication-config");
         }
-        ask.switch("anonymous-auth", false, true);
     });
+    match tried {
+        Some(Anonymous::Refused) => judgement.pass(),
+        Some(Anonymous::Served(status)) => {
+            judgement.fail(
+                "anonymous/status",
+                Some(status.into()),
+                "401: a request without credentials is refused",
+            );
+        }
+        None => {}
+    }
     let Some(document) = at.document(Kind::AuthenticationConfiguration) else {
         return;
     };

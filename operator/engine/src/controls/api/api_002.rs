@@ -21,7 +21,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "With AlwaysAllow every request that is authenticated may do everything, whatever roles say. Without RBAC the roles of the cluster have no effect.",
-        reads: "Arguments of containers that run `kube-apiserver`: `--authorization-mode`; `authorizers` of AuthorizationConfiguration documents.",
+        reads: "Flags of `kube-apiserver` (arguments of containers, `/flagz`): `--authorization-mode`; `authorizers` of AuthorizationConfiguration documents; which authorizers decided something, as `/metrics` counts it.",
         allowed: "A list with RBAC and without AlwaysAllow. The flag left out means AlwaysAllow. Unknown where `--authorization-config` names a file that was not given.",
         repair: api_server_flag!(),
         breaks: "Programs and people that never needed a role; find them in the audit log first.",
@@ -40,7 +40,10 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
         const MODE: &str = "authorization-mode";
         let process = ask.process();
         if process.value(MODE).is_none() && process.value("authorization-config").is_some() {
-            return ask.unseen("the authorizers", "authorization-config");
+            if at.counters().is_none() {
+                ask.unseen("the authorizers", "authorization-config");
+            }
+            return;
         }
         let has = |mode: &str| process.items(MODE).any(|item| item.eq_ignore_ascii_case(mode));
         ask.expect(
@@ -50,6 +53,19 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
         );
         ask.expect(MODE, !has("AlwaysAllow"), "--authorization-mode without AlwaysAllow");
     });
+    if let Some(counters) = at.counters() {
+        let decided = |of_type: &str| counters.authorizers.contains(of_type);
+        // One that allows everything decides whatever nobody before it did.
+        if decided("AlwaysAllow") {
+            judgement.fail(
+                "metrics/authorizers",
+                Some("AlwaysAllow".into()),
+                "no decision of AlwaysAllow",
+            );
+        } else if decided("RBAC") {
+            judgement.pass();
+        }
+    }
     let Some(document) = at.document(Kind::AuthorizationConfiguration) else {
         return;
     };

@@ -1,6 +1,6 @@
 //! API-003 Kubelets are not held to their own node
 
-use crate::components::ComponentScope;
+use crate::components::{ComponentScope, Counters};
 use crate::controls::catalogue::{cis, kubescape, mitre, nsa, trivy};
 use crate::controls::{Check, Component, Control, ControlId, Docs, Judgement, Severity};
 use crate::model::Kind;
@@ -20,7 +20,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "The Node authorizer lets a kubelet read only what its own pods use, and the plugin NodeRestriction lets it write only its own Node and pods. Without both, the credentials of one node read the Secrets of all.",
-        reads: "Arguments of containers that run `kube-apiserver`: `--authorization-mode`, `--enable-admission-plugins`, `--disable-admission-plugins`; `authorizers` of AuthorizationConfiguration documents.",
+        reads: "Flags of `kube-apiserver` (arguments of containers, `/flagz`): `--authorization-mode`, `--enable-admission-plugins`, `--disable-admission-plugins`; `authorizers` of AuthorizationConfiguration documents; which authorizers and plugins did something, as `/metrics` counts it.",
         allowed: "Node among the authorizers, NodeRestriction among the plugins. Unknown where `--authorization-config` names a file that was not given.",
         repair: api_server_flag!(),
         breaks: "Kubelets whose certificate is not of the group `system:nodes`.",
@@ -39,7 +39,9 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
         const MODE: &str = "authorization-mode";
         let process = ask.process();
         if process.value(MODE).is_none() && process.value("authorization-config").is_some() {
-            ask.unseen("the authorizers", "authorization-config");
+            if !at.counters().is_some_and(decides) {
+                ask.unseen("the authorizers", "authorization-config");
+            }
         } else {
             let node = process.items(MODE).any(|item| item.eq_ignore_ascii_case("Node"));
             ask.expect(MODE, node, "--authorization-mode with Node");
@@ -56,6 +58,14 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
             "--enable-admission-plugins with NodeRestriction",
         );
     });
+    // Of a server whose flags are not seen, both have to be proven.
+    if let Some(counters) = at.counters()
+        && at.processes(Component::KubeApiserver).next().is_none()
+        && decides(counters)
+        && counters.plugins.contains("NodeRestriction")
+    {
+        judgement.pass();
+    }
     let Some(document) = at.document(Kind::AuthorizationConfiguration) else {
         return;
     };
@@ -68,4 +78,9 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
     } else {
         judgement.fail("authorizers", None, "an authorizer of type Node");
     }
+}
+
+/// Whether the Node authorizer decided something, so that it is one of the chain.
+fn decides(counters: &Counters) -> bool {
+    counters.authorizers.contains("Node")
 }

@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "Admission plugins refuse what no role can: pods against the Pod Security Standards, accounts that do not exist, objects in namespaces that go away. What is switched off is not checked for anybody.",
-        reads: "Arguments of containers that run `kube-apiserver`: `--enable-admission-plugins`, `--disable-admission-plugins`; `plugins` of AdmissionConfiguration documents.",
+        reads: "Flags of `kube-apiserver` (arguments of containers, `/flagz`): `--enable-admission-plugins`, `--disable-admission-plugins`; `plugins` of AdmissionConfiguration documents; which plugins did something, as `/metrics` counts it.",
         allowed: "AlwaysAdmit not on; none of NamespaceLifecycle, ServiceAccount, PodSecurity, MutatingAdmissionWebhook, ValidatingAdmissionWebhook and ValidatingAdmissionPolicy off; what the parameter `wanted` lists on. In a document: ImagePolicyWebhook with `defaultAllow: false`, and no controller's account among the exemptions of PodSecurity, which would exempt every pod that it makes.",
         repair: api_server_flag!(),
         breaks: "EventRateLimit needs a configuration; AlwaysPullImages needs the registry whenever a pod starts.",
@@ -76,6 +76,16 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
             ask.expect(ENABLE, on, &format!("--enable-admission-plugins with {plugin}"));
         }
     });
+    if at
+        .counters()
+        .is_some_and(|counters| counters.plugins.contains("AlwaysAdmit"))
+    {
+        judgement.fail(
+            "metrics/plugins",
+            Some("AlwaysAdmit".into()),
+            "admission without AlwaysAdmit",
+        );
+    }
     let Some(document) = at.document(Kind::AdmissionConfiguration) else {
         return;
     };

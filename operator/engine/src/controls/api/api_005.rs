@@ -20,7 +20,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "Tokens in a file never end, are in clear text on the disk and in every backup, and cannot be taken back without a restart.",
-        reads: "Arguments of containers that run `kube-apiserver`: `--token-auth-file` and the old `--basic-auth-file`.",
+        reads: "Flags of `kube-apiserver` (arguments of containers, `/flagz`): `--token-auth-file` and the old `--basic-auth-file`.",
         allowed: "Neither flag. Use OpenID Connect, client certificates or an authenticating webhook.",
         repair: api_server_flag!(),
         breaks: "Whoever signs in with these tokens; give them another way first.",

@@ -19,7 +19,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "Without a certificate that clients can verify, anybody on the way can be the API server. Old protocols and ciphers let recorded traffic, tokens and Secrets in it, be read later. Without a CA for clients nobody signs in by certificate.",
-        reads: "Arguments of containers that run `kube-apiserver`: `--tls-cert-file`, `--tls-private-key-file`, `--client-ca-file`, `--tls-min-version`, `--tls-cipher-suites`.",
+        reads: "Flags of `kube-apiserver` (arguments of containers, `/flagz`): `--tls-cert-file`, `--tls-private-key-file`, `--client-ca-file`, `--tls-min-version`, `--tls-cipher-suites`.",
         allowed: "All files given; TLS 1.2 or newer (the default); a list of suites with forward secrecy and without RC4, 3DES and CBC with SHA-256, or TLS 1.3, whose suites are all good.",
         repair: api_server_flag!(),
         breaks: "Clients that speak old TLS only.",

@@ -18,7 +18,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "The API server connects to kubelets for logs, exec and port-forward. Without a CA to verify them it gives its commands to whoever answers at the node's address; without a client certificate kubelets must let it in as anybody.",
-        reads: "Arguments of containers that run `kube-apiserver`: `--kubelet-client-certificate`, `--kubelet-client-key`, `--kubelet-certificate-authority` and the old `--kubelet-https`.",
+        reads: "Flags of `kube-apiserver` (arguments of containers, `/flagz`): `--kubelet-client-certificate`, `--kubelet-client-key`, `--kubelet-certificate-authority` and the old `--kubelet-https`.",
         allowed: "All three given, and no `--kubelet-https=false`.",
         repair: api_server_flag!("Kubelets need serving certificates of that CA first (KUBELET-004)."),
         breaks: "`kubectl logs` and `exec`, where kubelets serve certificates that they signed themselves.",

@@ -20,7 +20,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "Profiles tell about what the server does and holds, and cost it time. Requests that may last for long let few clients use up its connections.",
-        reads: "Arguments of containers that run `kube-apiserver`: `--profiling`, `--enable-logs-handler`, `--request-timeout`.",
+        reads: "Flags of `kube-apiserver` (arguments of containers, `/flagz`): `--profiling`, `--enable-logs-handler`, `--request-timeout`.",
         allowed: "`--profiling=false` (left out means true), no `--enable-logs-handler=true`, and a timeout of at most `longestRequest` (left out means a minute).",
         repair: api_server_flag!(),
         breaks: "Whoever reads profiles of a running server; switch it on while it is needed.",

@@ -20,7 +20,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "A token whose account was deleted still works where it is not looked up. By default the API server makes the tokens of pods valid for a year instead of an hour, for clients that do not read them again.",
-        reads: "Arguments of containers that run `kube-apiserver`: `--service-account-lookup`, `--service-account-key-file`, `--service-account-extend-token-expiration`, `--service-account-max-token-expiration`.",
+        reads: "Flags of `kube-apiserver` (arguments of containers, `/flagz`): `--service-account-lookup`, `--service-account-key-file`, `--service-account-extend-token-expiration`, `--service-account-max-token-expiration`.",
         allowed: "Lookup not switched off, a key file given, `--service-account-extend-token-expiration=false` (left out means true), and a longest life, if one is given, of at most 24 hours.",
         repair: api_server_flag!(),
         breaks: "Clients older than 2022 that read their token once; the metric `serviceaccount_stale_tokens_total` counts their requests.",

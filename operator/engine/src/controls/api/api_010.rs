@@ -18,7 +18,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "On the insecure port of old versions everybody is cluster-admin. A secure port of 0 leaves no other.",
-        reads: "Arguments of containers that run `kube-apiserver`: `--secure-port`, `--insecure-port`, `--insecure-bind-address`.",
+        reads: "Flags of `kube-apiserver` (arguments of containers, `/flagz`): `--secure-port`, `--insecure-port`, `--insecure-bind-address`.",
         allowed: "A secure port that is not 0, wherever it is given; no insecure port but 0, no insecure address. Kubernetes 1.24 and newer have no insecure port and refuse the flags.",
         repair: api_server_flag!(),
         breaks: "Programs on the control plane node that use port 8080; give them a kubeconfig.",

@@ -10,3 +10,4 @@ pub mod api_007;
 pub mod api_008;
 pub mod api_009;
 pub mod api_010;
+pub mod api_013;

@@ -20,7 +20,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "Without an audit log nobody can say who read a Secret or opened a shell in a pod, neither while it happens nor afterwards.",
-        reads: "Arguments of containers that run `kube-apiserver`: `--audit-policy-file`, `--audit-log-path`, `--audit-webhook-config-file`, `--audit-log-maxage`, `--audit-log-maxbackup`, `--audit-log-maxsize`.",
+        reads: "Flags of `kube-apiserver` (arguments of containers, `/flagz`): `--audit-policy-file`, `--audit-log-path`, `--audit-webhook-config-file`, `--audit-log-maxage`, `--audit-log-maxbackup`, `--audit-log-maxsize`; whether an audit event was made, as `/metrics` counts it.",
         allowed: "A policy, and a log file or a webhook. A log file is kept for at least 30 days, 10 files of 100 MiB; one that goes to standard output (`-`) or to a webhook is kept by others.",
         repair: api_server_flag!("Mount the policy and the folder of the log into the pod."),
         breaks: "Room on the disk; a policy at level RequestResponse for everything slows the API server.",
@@ -58,4 +58,11 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
             ask.expect(flag, enough || kept_elsewhere, &format!("--{flag}={least}"));
         }
     });
+    if at.counters().is_some_and(|counters| counters.audits == Some(false)) {
+        judgement.fail(
+            "metrics/audits",
+            Some(false.into()),
+            "audit events of the requests that are served",
+        );
+    }
 }

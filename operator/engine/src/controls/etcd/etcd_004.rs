@@ -1,10 +1,8 @@
 //! ETCD-004 etcd trusts the CA of the cluster, or the API server does not verify it
 
-use crate::components::ComponentScope;
-use crate::components::processes;
+use crate::components::{Arguments, ComponentScope, processes};
 use crate::controls::catalogue::{cis, kubescape, mitre, nsa, trivy};
 use crate::controls::{Check, Component, Control, ControlId, Docs, Judgement, Severity};
-use crate::world::Snapshot;
 
 /// The control.
 pub const CONTROL: Control = Control {
@@ -41,7 +39,7 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
         ask.is_given("etcd-certfile", "<certificate>");
         ask.is_given("etcd-keyfile", "<key>");
     });
-    let of_cluster = client_cas(at.world);
+    let of_cluster = client_cas(at);
     at.ask(Component::Etcd, judgement, |ask| {
         const CA: &str = "trusted-ca-file";
         match ask.process().value(CA) {
@@ -62,12 +60,17 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
 }
 
 /// The files in which API servers have the CA of the cluster's clients.
-fn client_cas(world: &Snapshot) -> Vec<String> {
-    let processes = world
+fn client_cas(at: &ComponentScope<'_>) -> Vec<String> {
+    let ca = |process: &Arguments<'_>| process.value("client-ca-file").map(str::to_owned);
+    if at.is_cluster() {
+        return at.processes(Component::KubeApiserver).filter_map(ca).collect();
+    }
+    let processes = at
+        .world
         .workloads()
         .flat_map(|workload| processes(&workload.template.spec));
     processes
         .filter(|process| process.component == Component::KubeApiserver)
-        .filter_map(|process| process.value("client-ca-file").map(str::to_owned))
+        .filter_map(|process| ca(&process))
         .collect()
 }

@@ -22,7 +22,7 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "etcd, its backups and the disks below hold Secrets in clear text. Whoever gets hold of one of them has all credentials of the cluster.",
-        reads: "Arguments of containers that run `kube-apiserver`: `--encryption-provider-config`; `resources` of EncryptionConfiguration documents.",
+        reads: "Flags of `kube-apiserver` (arguments of containers, `/flagz`): `--encryption-provider-config`; `resources` of EncryptionConfiguration documents; what Secrets were written with, as `/metrics` counts it.",
         allowed: "The file given; in the document, a provider other than identity first for Secrets. What the file holds is judged where it is given, too.",
         repair: api_server_flag!(
             "Then write every Secret anew: `kubectl get secrets -A -o json | kubectl replace -f -`."
@@ -42,6 +42,17 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
     at.ask(Component::KubeApiserver, judgement, |ask| {
         ask.is_given("encryption-provider-config", "<EncryptionConfiguration>");
     });
+    if let Some(counters) = at.counters() {
+        if counters.written_with.contains("identity") {
+            judgement.fail(
+                "metrics/writtenWith",
+                Some("identity".into()),
+                "a provider that encrypts",
+            );
+        } else if !counters.written_with.is_empty() {
+            judgement.pass();
+        }
+    }
     let Some(document) = at.document(Kind::EncryptionConfiguration) else {
         return;
     };

@@ -1,5 +1,6 @@
 //! Findings as policies, exceptions and objects give them.
 
+mod components;
 mod hostile;
 mod scores;
 

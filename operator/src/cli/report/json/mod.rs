@@ -7,8 +7,8 @@ mod result;
 
 use std::io::Write;
 
-use ironside_engine::controls::{CONTROLS, Control, Verdict};
-use ironside_engine::evaluate::{Counts, Evaluation, Finding, Score, Tally};
+use ironside_engine::controls::{CONTROLS, Component, Control, Verdict};
+use ironside_engine::evaluate::{Counts, Evaluation, Finding, Score, Share, Tally};
 use ironside_engine::model::ObjectRef;
 use serde::Serialize;
 
@@ -206,6 +206,9 @@ impl<'a> Report<'a> {
         };
         write!(out, "\n],\n\"summary\":")?;
         serde_json::to_writer(&mut *out, &summary)?;
+        let components = score.components.iter().map(ReportComponent::of);
+        write!(out, ",\n\"components\":")?;
+        serde_json::to_writer(&mut *out, &components.collect::<Vec<_>>())?;
         let problems = about
             .problems
             .iter()
@@ -276,6 +279,33 @@ struct Summary {
     in_baseline: usize,
     score_percent: Option<u32>,
     coverage_percent: Option<u32>,
+}
+
+/// How a component of the cluster stands, in controls; always all of them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReportComponent {
+    name: &'static str,
+    passed: u32,
+    failed: u32,
+    unknown: u32,
+    responsibility: &'static str,
+    score_percent: Option<u32>,
+    coverage_percent: Option<u32>,
+}
+
+impl ReportComponent {
+    fn of((component, share): &(Component, Share)) -> Self {
+        Self {
+            name: component.as_str(),
+            passed: share.passed,
+            failed: share.failed,
+            unknown: share.unknown,
+            responsibility: if share.provider { "Provider" } else { "Self" },
+            score_percent: share.score_percent(),
+            coverage_percent: share.coverage_percent(),
+        }
+    }
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,3 @@
+//! Controls of the cloud controller manager.
+
+pub mod ccm_002;
