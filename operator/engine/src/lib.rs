@@ -7,6 +7,7 @@
 //! objects -> model -> world -> controls/evaluate -> plan -> remediate::step -> effects
 //! ```
 
+pub mod attack;
 pub mod components;
 pub mod controls;
 pub mod evaluate;

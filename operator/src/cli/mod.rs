@@ -24,6 +24,7 @@ mod reach;
 mod report;
 mod scan;
 mod style;
+mod threats;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -66,6 +67,8 @@ enum Verb {
     Pause(pause::PauseArgs),
     /// Say who may do what, by which binding and rule, and whether that leads to cluster-admin.
     Can(can::CanArgs),
+    /// Say how well each threat of the guide is countered, what is open, and the shortest way from outside to cluster-admin.
+    Threats(threats::ThreatsArgs),
     /// Say what a control checks, why, and what its repair does.
     Explain(explain::ExplainArgs),
     /// List the controls.
@@ -162,6 +165,7 @@ impl Cli {
             Verb::Revert(args) => args.run(decide::Action::Revert, out).await,
             Verb::Pause(args) => args.run(out).await,
             Verb::Can(args) => args.run(out, err).await,
+            Verb::Threats(args) => args.run(out, err).await,
             Verb::Explain(args) => args.run(out),
             Verb::Controls(args) => args.run(out),
             Verb::Completions { shell } => {

@@ -1,0 +1,213 @@
+//! `ironside threats`: by each threat of the guide, how well it is countered and what is open; and the shortest ways from outside to cluster-admin.
+
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use ironside_engine::attack::{Way, ways};
+use ironside_engine::controls::{Control, ControlId, Threat};
+use serde::Serialize;
+use serde_json::json;
+
+use super::case::Judged;
+use super::manifest::Input;
+use super::profile::JudgeArgs;
+use super::style::Style;
+use super::{ClusterArgs, Format, Outcome, kubeconfig, listing};
+use crate::components::Asker;
+
+/// Controls of a threat that the table names, and ways; JSON has all.
+const NAMED: usize = 10;
+
+#[derive(Debug, Args)]
+pub(super) struct ThreatsArgs {
+    /// Files and folders of manifests; `-` reads standard input.
+    paths: Vec<PathBuf>,
+    /// Look at what runs in the cluster instead of files.
+    #[arg(long, conflicts_with = "paths")]
+    cluster: bool,
+    #[command(flatten)]
+    target: ClusterArgs,
+    #[command(flatten)]
+    judge: JudgeArgs,
+    /// Output format.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// What is open of a threat.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Open {
+    control: &'static str,
+    title: &'static str,
+    severity: &'static str,
+    objects: usize,
+}
+
+/// How one threat stands.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Standing {
+    name: &'static str,
+    passed: u32,
+    failed: u32,
+    unknown: u32,
+    score_percent: Option<u32>,
+    coverage_percent: Option<u32>,
+    open: Vec<Open>,
+}
+
+impl ThreatsArgs {
+    pub(super) async fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Outcome> {
+        if self.paths.is_empty() && !self.cluster {
+            bail!("nothing to look at: give files or folders, `-` for standard input, or --cluster");
+        }
+        let mut scanned = self.judge.policies();
+        if self.cluster {
+            let connection = kubeconfig::connect(&self.target).await?;
+            listing::read(&connection.client, self.target.namespace.as_deref(), &mut scanned).await;
+            if self.target.namespace.is_none() {
+                let asker = Asker::new(connection.client, &connection.config);
+                scanned.observe(asker.ask().await);
+            }
+        } else {
+            scanned.add_files(&Input::below(&self.paths, &mut std::io::stdin().lock()));
+        }
+        let case = scanned.case(self.judge.profile(), jiff::Timestamp::now());
+        let trouble = case.tell_problems(err)?;
+        let ways = ways(&case.world);
+        let standings = standings(&case.judge());
+        let mut out = BufWriter::new(out);
+        match self.output {
+            Format::Table => write_table(&standings, &ways, Style::of_stdout(), &mut out)?,
+            Format::Json => write_json(&standings, &ways, &mut out)?,
+        }
+        out.flush()?;
+        let open = !ways.is_empty() || standings.iter().any(|standing| standing.failed > 0);
+        Ok(match (trouble, open) {
+            (true, _) => Outcome::Trouble,
+            (false, true) => Outcome::Findings,
+            (false, false) => Outcome::Clean,
+        })
+    }
+}
+
+fn standings(judged: &Judged) -> Vec<Standing> {
+    let mut open: BTreeMap<ControlId, (&'static Control, usize)> = BTreeMap::new();
+    for (_, finding) in judged.findings().filter(|(_, finding)| finding.is_failure()) {
+        open.entry(finding.control.id).or_insert((finding.control, 0)).1 += 1;
+    }
+    let mut worst_first: Vec<(&'static Control, usize)> = open.into_values().collect();
+    worst_first.sort_by_key(|(control, objects)| std::cmp::Reverse((control.severity, *objects)));
+    let of_threat = |threat: Threat| {
+        let counters = worst_first
+            .iter()
+            .filter(|(control, _)| control.threats.contains(&threat));
+        let open = counters.map(|(control, objects)| Open {
+            control: control.id.as_str(),
+            title: control.title,
+            severity: control.severity.as_str(),
+            objects: *objects,
+        });
+        open.collect()
+    };
+    let shares = judged.score.threats.iter();
+    shares
+        .map(|(threat, share)| Standing {
+            name: threat.as_str(),
+            passed: share.passed,
+            failed: share.failed,
+            unknown: share.unknown,
+            score_percent: share.score_percent(),
+            coverage_percent: share.coverage_percent(),
+            open: of_threat(*threat),
+        })
+        .collect()
+}
+
+fn write_table(standings: &[Standing], ways: &[Way], style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    let percent = |share: Option<u32>| share.map_or_else(|| "-".to_owned(), |share| format!("{share} %"));
+    for standing in standings {
+        writeln!(
+            out,
+            "{}  score {}, coverage {}: {} controls pass, {} fail, {} are unknown",
+            style.bold(standing.name),
+            percent(standing.score_percent),
+            percent(standing.coverage_percent),
+            standing.passed,
+            standing.failed,
+            standing.unknown
+        )?;
+        for open in standing.open.iter().take(NAMED) {
+            writeln!(
+                out,
+                "  {:<8}  {:<11}  {}  ({})",
+                open.severity,
+                open.control,
+                open.title,
+                objects(open.objects)
+            )?;
+        }
+        if let Some(more) = standing.open.len().checked_sub(NAMED).filter(|more| *more > 0) {
+            writeln!(out, "  and {more} more: -o json names them")?;
+        }
+        writeln!(out)?;
+    }
+    if ways.is_empty() {
+        return writeln!(
+            out,
+            "No way from an exposed Service to cluster-admin is open by the roles that were seen"
+        );
+    }
+    writeln!(
+        out,
+        "{}",
+        style.bold("From outside to cluster-admin, the shortest way first")
+    )?;
+    for way in ways.iter().take(NAMED) {
+        writeln!(out, "  {way}")?;
+    }
+    if let Some(more) = ways.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        writeln!(out, "  and {more} more: -o json names them")?;
+    }
+    Ok(())
+}
+
+fn objects(number: usize) -> String {
+    match number {
+        1 => "1 object".to_owned(),
+        number => format!("{number} objects"),
+    }
+}
+
+fn write_json(standings: &[Standing], ways: &[Way], out: &mut dyn Write) -> anyhow::Result<()> {
+    let ways: Vec<_> = ways
+        .iter()
+        .map(|way| {
+            let steps: Vec<_> = way
+                .steps
+                .iter()
+                .map(|step| json!({"does": step.does, "binding": step.binding}))
+                .collect();
+            json!({
+                "service": way.service.to_string(),
+                "exposedBy": way.exposed.to_string(),
+                "workload": way.workload.to_string(),
+                "account": way.account.to_string(),
+                "steps": steps,
+            })
+        })
+        .collect();
+    let report = json!({
+        "apiVersion": "ironside.dev/v1",
+        "kind": "Threats",
+        "threats": standings,
+        "ways": ways,
+    });
+    serde_json::to_writer(&mut *out, &report)?;
+    writeln!(out)?;
+    Ok(())
+}
