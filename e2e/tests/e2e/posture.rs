@@ -11,6 +11,7 @@ use ironside_e2e::install::{OPERATOR_USER, repository};
 use ironside_e2e::node::ironside::Overlay;
 use ironside_e2e::operator::{Operator, Start};
 use ironside_e2e::scenario::{scenario_on_a_node, scenario_with};
+use ironside_e2e::workloads::Workload;
 use ironside_e2e::{Scenario, scenario, wait};
 use kube::Api;
 use serde_json::{Value, json};
@@ -125,6 +126,7 @@ async fn every_component_is_a_row_also_where_nothing_of_it_can_be_seen() -> Resu
                 ("CCM-002", "Unknown", "NotObservable"),
                 ("KUBELET-001", "Unknown", "NotAsked"),
                 ("PROXY-001", "Unknown", "NotObservable"),
+                ("DNS-001", "Unknown", "NotObservable"),
             ],
         )
         .await?;
@@ -246,7 +248,7 @@ fn pod(flags: &[&str]) -> String {
 }
 
 #[tokio::test]
-async fn what_a_pod_shows_and_the_process_runs_with_are_compared() -> Result<()> {
+async fn what_objects_show_of_components_is_evidence_beside_what_these_say() -> Result<()> {
     let options = Options {
         nodes: 1,
         apiserver_flags: vec![FLAGZ.to_owned()],
@@ -275,6 +277,30 @@ async fn what_a_pod_shows_and_the_process_runs_with_are_compared() -> Result<()>
         let mut results = scan["results"].as_array().context("results")?.iter();
         let drift = results.find(|it| it["control"] == "API-013").context("the finding")?;
         ensure!(drift["evidence"][0]["pointer"] == "/flagz/profiling", "{drift}");
+
+        // What CoreDNS is given.
+        is_said(test, None, &[("DNS-001", "Unknown", "NotObservable")]).await?;
+        let corefile = ".:53 {\n errors\n cache\n kubernetes cluster.local {\n  pods insecure\n }\n}\n";
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "coredns", "namespace": "kube-system"},
+            "data": {"Corefile": corefile},
+        });
+        kubectl.apply(&map.to_string()).await?;
+        let scan = is_said(test, None, &[("DNS-001", "Fail", "")]).await?;
+        let mut results = scan["results"].as_array().context("results")?.iter();
+        let dns = results.find(|it| it["control"] == "DNS-001").context("the finding")?;
+        ensure!(dns["evidence"][0]["observed"] == "pods insecure", "{dns}");
+        let mended = map.to_string().replace("pods insecure", "pods verified");
+        kubectl.apply(&mended).await?;
+        is_said(test, None, &[("DNS-001", "Pass", "")]).await?;
+
+        // A workload that has the socket of the runtime.
+        is_said(test, None, &[("RT-002", "Unknown", "NotObservable")]).await?;
+        let mut agent = Workload::named("agent").replicas(0).deployment();
+        let socket = json!([{"name": "socket", "hostPath": {"path": "/run/containerd/containerd.sock"}}]);
+        agent["spec"]["template"]["spec"]["volumes"] = socket;
+        test.apply(&[agent]).await?;
+        is_said(test, None, &[("RT-002", "Fail", "NotObservable")]).await?;
         Ok(())
     })
     .await
@@ -413,23 +439,27 @@ async fn an_operator_that_is_not_told_to_ask_asks_nothing() -> Result<()> {
     .await
 }
 
-/// On a real kubelet: what it runs with is asked of it directly, in the name of an account that may do nothing else.
+/// On a real node: what a kubelet runs with is asked of it directly, in the name of an account that may do nothing else; what CoreDNS is given is in its
+/// ConfigMap.
 #[tokio::test]
-async fn kubelets_are_judged_by_what_they_run_with() -> Result<()> {
+async fn kubelets_and_the_cluster_dns_are_judged_by_what_they_run_with() -> Result<()> {
     scenario_on_a_node(async |test| {
         test.cluster.install_as_pods(Overlay::Evidence).await?;
-        let controls = ["KUBELET-001", "KUBELET-002", "KUBELET-003", "KUBELET-007"];
-        test.apply(&[cluster_policy("kubelets", &controls)]).await?;
-        let row = until_component(
-            test,
-            "kubelets",
-            ("the kubelet says what it runs with", "Kubelet"),
-            |it| it.passed == 3 && it.failed == 1,
-        );
+        let controls = ["KUBELET-001", "KUBELET-002", "KUBELET-003", "KUBELET-007", "DNS-001"];
+        test.apply(&[cluster_policy("nodes", &controls)]).await?;
+        let row = until_component(test, "nodes", ("the kubelet says what it runs with", "Kubelet"), |it| {
+            it.passed == 3 && it.failed == 1
+        });
         let row = row.await?;
         ensure!(row.coverage_percent == Some(100), "{row:?}");
-        let kubectl = test.cluster.kubectl()?;
-        kubectl.run(&["delete", "clusterhardeningpolicy", "kubelets"]).await?;
+        until_component(test, "nodes", ("the Corefile is judged", "ClusterDns"), |it| {
+            it.passed == 1
+        })
+        .await?;
+        test.cluster
+            .kubectl()?
+            .run(&["delete", "clusterhardeningpolicy", "nodes"])
+            .await?;
         Ok(())
     })
     .await

@@ -125,7 +125,7 @@ impl Schedule {
 }
 
 /// Asks, until `stop`. Every replica asks: who takes over must not know less. Where the operator is not told to ask, it looks at the server's version alone,
-/// which everybody may.
+/// once, which everybody may.
 pub(crate) async fn run(
     context: Context,
     config: Config,
@@ -136,11 +136,14 @@ pub(crate) async fn run(
     let asker = Asker::new(context.client.clone(), &config);
     let [mut flags, mut counters, mut anonymous] = [(); 3].map(|()| Schedule::default());
     let mut known = Observed::clone(&observed.borrow());
+    // A cluster stays what it is.
+    let mut is_known = false;
     loop {
         let now = Instant::now();
         let question = async {
-            if let Some(distribution) = asker.distribution().await {
+            if !is_known && let Some(distribution) = asker.distribution().await {
                 known.distribution = distribution;
+                is_known = true;
             }
             if !is_told_to {
                 return;
@@ -170,6 +173,9 @@ pub(crate) async fn run(
             }
             changed
         });
+        if is_known && !is_told_to {
+            return stop.cancelled().await;
+        }
         if stop.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_none() {
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::scope::{Document, documents};
+use super::scope::{Document, Zonefile, corefile, documents};
 use super::{Answer, Arguments, Kubelets, Observed, processes};
 use crate::controls::{Component, Gap, Responsibility};
 use crate::model::literal::escape;
@@ -36,6 +36,7 @@ pub fn is_evidence(world: &Snapshot, target: &ObjectRef) -> bool {
 pub(super) struct Seen<'a> {
     pub(super) processes: Vec<Arguments<'a>>,
     pub(super) documents: Vec<Document<'a>>,
+    pub(super) corefiles: Vec<Zonefile<'a>>,
 }
 
 /// Everything that shows something of these components.
@@ -43,6 +44,7 @@ pub(super) fn seen<'a>(world: &'a Snapshot, observed: &'a Observed, components: 
     let mut seen = Seen {
         processes: Vec::new(),
         documents: Vec::new(),
+        corefiles: Vec::new(),
     };
     if components.contains(&Component::KubeApiserver)
         && let Answer::Said(flags) = &observed.flags
@@ -80,6 +82,9 @@ pub(super) fn seen<'a>(world: &'a Snapshot, observed: &'a Observed, components: 
                 pointer: format!("{}{}", place(&reference), document.pointer),
                 ..document
             }));
+            let of_dns = corefile(world, &reference).filter(|_| components.contains(&Component::ClusterDns));
+            let placed = of_dns.map(|(pointer, corefile)| (format!("{}{pointer}", place(&reference)), corefile));
+            seen.corefiles.extend(placed);
         }
     }
     seen
@@ -120,8 +125,8 @@ pub(super) fn silent(kubelets: &Kubelets) -> Option<Gap> {
     })
 }
 
-/// Where an object stands in the evidence of a component.
-fn place(reference: &ObjectRef) -> String {
+/// Where an object stands in the evidence of a component, as a JSON pointer.
+pub fn place(reference: &ObjectRef) -> String {
     format!(
         "/objects/{}/{}/{}",
         reference.kind,
@@ -144,7 +149,10 @@ pub(super) fn unseen(world: &Snapshot, observed: &Observed, component: Component
     let name = component
         .target()
         .map_or_else(String::new, |target| target.name.to_string());
-    let objects = if let Reading::Unavailable(gap) = world.reading(Kind::Pod, HOMES[0]) {
+    let objects = if component == Component::ContainerRuntime {
+        "the configuration of container runtimes and what they listen on are on the nodes, where nobody looks"
+            .to_owned()
+    } else if let Reading::Unavailable(gap) = world.reading(Kind::Pod, HOMES[0]) {
         gap.message.clone()
     } else {
         format!("nothing that runs {name} is to be seen in {}", HOMES[0])

@@ -10,6 +10,7 @@
 mod address;
 mod arguments;
 mod cluster;
+mod corefile;
 mod counters;
 mod distribution;
 mod duration;
@@ -18,6 +19,7 @@ mod fields;
 mod flags;
 mod observed;
 mod program;
+mod runtime;
 mod scope;
 #[cfg(test)]
 mod tests;
@@ -25,7 +27,8 @@ mod tls;
 
 pub use address::{bound_to_loopback, is_loopback, is_unspecified};
 pub use arguments::{Arguments, Asking, Flag, boolean};
-pub use cluster::{is_evidence, is_home};
+pub use cluster::{is_evidence, is_home, place};
+pub use corefile::{Corefile, Directive, Malformed, Server};
 pub use counters::Counters;
 pub use distribution::Distribution;
 pub use duration::seconds;
@@ -33,6 +36,7 @@ pub use fields::Fields;
 pub use flags::Flags;
 pub use observed::{Anonymous, Answer, Kubelets, Observed};
 pub use program::program;
+pub use runtime::{is_runtime_socket, normal, runtime_sockets};
 pub use scope::{ComponentScope, configured};
 pub use tls::{has_good_suites, is_good_version, is_strong, tls};
 

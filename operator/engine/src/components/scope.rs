@@ -1,8 +1,9 @@
 //! What a check of components may look at.
 
 use super::cluster::{seen, silent, unseen};
-use super::{Anonymous, Arguments, Asking, Counters, Fields, Flags, Observed, processes};
+use super::{Anonymous, Arguments, Asking, Corefile, Counters, Fields, Flags, Malformed, Observed, Server, processes};
 use crate::controls::{Component, Gap, Judgement, ObjectScope, Parameters, Responsibility};
+use crate::model::config::COREFILE;
 use crate::model::{Configuration, Kind, ObjectRef, Resource};
 use crate::world::Snapshot;
 
@@ -10,6 +11,7 @@ use crate::world::Snapshot;
 pub struct ComponentScope<'a> {
     processes: Vec<Arguments<'a>>,
     documents: Vec<Document<'a>>,
+    corefiles: Vec<Zonefile<'a>>,
     /// What components say themselves; of a cluster only.
     observed: Option<&'a Observed>,
     /// Everything that was seen.
@@ -26,6 +28,9 @@ pub(super) struct Document<'a> {
     pub(super) configuration: &'a Configuration,
 }
 
+/// What configures CoreDNS: a JSON pointer in its object, and the file.
+pub(super) type Zonefile<'a> = (String, &'a Result<Corefile, Malformed>);
+
 impl<'a> ComponentScope<'a> {
     /// What an object shows of these components; `None` where it shows nothing.
     pub fn of(at: &ObjectScope<'a>, components: &[Component]) -> Option<Self> {
@@ -39,9 +44,13 @@ impl<'a> ComponentScope<'a> {
             .into_iter()
             .filter(|document| document.kind.configures().is_some_and(|it| components.contains(&it)))
             .collect();
-        (!processes.is_empty() || !documents.is_empty()).then_some(Self {
+        let is_dns = components.contains(&Component::ClusterDns);
+        let corefiles: Vec<Zonefile<'a>> = corefile(at.world, at.target).filter(|_| is_dns).into_iter().collect();
+        let shows = !(processes.is_empty() && documents.is_empty() && corefiles.is_empty());
+        shows.then_some(Self {
             processes,
             documents,
+            corefiles,
             observed: None,
             world: at.world,
             parameters: at.parameters,
@@ -55,6 +64,7 @@ impl<'a> ComponentScope<'a> {
         Some(Self {
             processes: seen.processes,
             documents: seen.documents,
+            corefiles: seen.corefiles,
             observed: Some(observed),
             world: at.world,
             parameters: at.parameters,
@@ -82,6 +92,22 @@ impl<'a> ComponentScope<'a> {
         for document in self.documents.iter().filter(|document| document.kind == kind) {
             judgement.enter(document.pointer.clone(), None);
             ask(&mut Fields::new(document.configuration, judgement));
+        }
+        judgement.enter(String::new(), None);
+    }
+
+    /// Asks each configuration of CoreDNS. One that cannot be read is Unknown.
+    pub fn servers(&self, judgement: &mut Judgement, ask: impl Fn(&Server, &mut Judgement)) {
+        for (pointer, corefile) in &self.corefiles {
+            judgement.enter(pointer.clone(), None);
+            match corefile {
+                Ok(corefile) => corefile.servers.iter().for_each(|server| ask(server, judgement)),
+                Err(malformed) => judgement.unknown(Gap {
+                    reason: "Malformed",
+                    message: format!("the Corefile cannot be read, {malformed}"),
+                    responsibility: Responsibility::SelfManaged,
+                }),
+            }
         }
         judgement.enter(String::new(), None);
     }
@@ -119,7 +145,8 @@ impl<'a> ComponentScope<'a> {
         let of_it = |document: &Document<'_>| document.kind.configures() == Some(component);
         let is_told =
             component == Component::KubeApiserver && (self.counters().is_some() || self.anonymous().is_some());
-        let configured = self.documents.iter().any(of_it);
+        let is_dns = component == Component::ClusterDns && !self.corefiles.is_empty();
+        let configured = is_dns || self.documents.iter().any(of_it);
         let kubelets = observed.kubelets.said().filter(|_| component == Component::Kubelet);
         if let Some(gap) = kubelets.and_then(silent) {
             judgement.unknown(gap);
@@ -138,7 +165,18 @@ impl<'a> ComponentScope<'a> {
 /// The components that documents in an object configure.
 pub fn configured(world: &Snapshot, target: &ObjectRef) -> Vec<Component> {
     let documents = documents(world, target).into_iter();
-    documents.filter_map(|document| document.kind.configures()).collect()
+    let dns = corefile(world, target).map(|_| Component::ClusterDns);
+    documents
+        .filter_map(|document| document.kind.configures())
+        .chain(dns)
+        .collect()
+}
+
+pub(super) fn corefile<'a>(world: &'a Snapshot, target: &ObjectRef) -> Option<Zonefile<'a>> {
+    match world.resource(target).map(AsRef::as_ref) {
+        Some(Resource::ConfigMap(map)) => Some((format!("/data/{COREFILE}"), map.corefile.as_deref()?)),
+        _ => None,
+    }
 }
 
 pub(super) fn documents<'a>(world: &'a Snapshot, target: &ObjectRef) -> Vec<Document<'a>> {

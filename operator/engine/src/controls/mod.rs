@@ -12,6 +12,7 @@ pub mod aud;
 pub mod catalogue;
 pub mod ccm;
 pub mod control;
+pub mod dns;
 pub mod edit;
 pub mod etcd;
 pub mod img;
@@ -27,6 +28,7 @@ pub mod pod;
 pub mod proxy;
 pub mod rbac;
 pub mod res;
+pub mod rt;
 pub mod sa;
 pub mod sched;
 pub mod scope;
@@ -57,6 +59,7 @@ pub const CONTROLS: &[&Control] = &[
     &api::api_013::CONTROL,
     &aud::aud_001::CONTROL,
     &ccm::ccm_002::CONTROL,
+    &dns::dns_001::CONTROL,
     &etcd::etcd_001::CONTROL,
     &etcd::etcd_002::CONTROL,
     &etcd::etcd_003::CONTROL,
@@ -131,6 +134,7 @@ pub const CONTROLS: &[&Control] = &[
     &res::res_003::CONTROL,
     &res::res_004::CONTROL,
     &res::res_005::CONTROL,
+    &rt::rt_002::CONTROL,
     &sa::sa_001::CONTROL,
     &sa::sa_002::CONTROL,
     &sa::sa_003::CONTROL,

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::literal::{assigned, could_be_secret, credential, escape, is_sensitive_name};
 use super::{Configuration, Kind, Meta, null_as_default};
+use crate::components::{Corefile, Malformed};
 
 /// Trimmed `ConfigMap`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,7 +18,12 @@ pub struct ConfigMap {
     pub allow_snippets: Option<bool>,
     /// Entries that are documents which configure a component.
     pub documents: Box<[Embedded]>,
+    /// The entry that configures CoreDNS, or why it cannot be read.
+    pub corefile: Option<Box<Result<Corefile, Malformed>>>,
 }
+
+/// The entry that CoreDNS reads, as its manifests name it.
+pub const COREFILE: &str = "Corefile";
 
 /// A document that is an entry of a ConfigMap.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,12 +91,19 @@ impl<'de> Deserialize<'de> for ConfigMap {
         let documents = view.data.iter();
         let documents = documents.filter_map(|(key, value)| embedded(key, value.as_str()?));
         Ok(Self {
+            corefile: corefile(&view.data),
             documents: documents.collect(),
             suspicious: suspicious.collect(),
             allow_snippets,
             metadata: view.metadata,
         })
     }
+}
+
+fn corefile(data: &serde_json::Map<String, Value>) -> Option<Box<Result<Corefile, Malformed>>> {
+    let text = data.get(COREFILE)?.as_str()?;
+    let readable = text.len() <= LONGEST_DOCUMENT && !text.trim().is_empty();
+    readable.then(|| Box::new(Corefile::parse(text)))
 }
 
 fn looks_like(key: &str, value: &str) -> Option<String> {

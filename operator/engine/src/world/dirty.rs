@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::World;
-use crate::components::is_home;
+use crate::components::{is_home, runtime_sockets};
 use crate::model::{Kind, LabelSelector, Namespace, NetworkPolicy, ObjectRef, Pod, Workload};
 use crate::world::Reading;
 
@@ -41,7 +41,8 @@ impl World {
         }
         if old.map(|old| old.template.hash) != new.map(|new| new.template.hash) {
             self.mark_namespace(&reference.namespace);
-            if is_home(&reference.namespace) {
+            let has_socket = |it: &Workload| runtime_sockets(&it.template.spec).next().is_some();
+            if is_home(&reference.namespace) || old.into_iter().chain(new).any(has_socket) {
                 self.mark_components();
             }
         }

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::components::{is_runtime_socket, normal};
 use crate::controls::catalogue::{cis, kubescape, mitre, nsa, pss_baseline, trivy};
 use crate::controls::{Check, Control, ControlId, Docs, Judgement, Severity, TemplateScope, Threat};
 
@@ -34,18 +35,6 @@ pub const CONTROL: Control = Control {
     check: Check::Template(check),
     ..Control::WORKLOAD
 };
-
-/// Sockets through which the container runtime takes orders, whatever directory they lie in.
-const SOCKETS: [&str; 8] = [
-    "docker.sock",
-    "dockershim.sock",
-    "cri-dockerd.sock",
-    "containerd.sock",
-    "crio.sock",
-    "podman.sock",
-    "buildkitd.sock",
-    "frakti.sock",
-];
 
 /// Directories whose content is the node: credentials, configuration of its components, its processes and devices.
 const SENSITIVE: [&str; 16] = [
@@ -84,7 +73,7 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
     for (index, volume) in at.spec().volumes.iter().enumerate() {
         let Some(host) = &volume.host_path else { continue };
         let path = normal(&host.path);
-        if is_socket(&path) || is_sensitive(&path) {
+        if is_runtime_socket(&path) || is_sensitive(&path) {
             let pointer = format!("/spec/volumes/{index}/hostPath/path");
             judgement.fail_at(
                 &pointer,
@@ -93,27 +82,6 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
             );
         }
     }
-}
-
-/// A path without trailing and doubled slashes, `.` and `..`, and with `/var/run` as the link to `/run` that it is on every current distribution.
-fn normal(path: &str) -> String {
-    let mut steps: Vec<&str> = Vec::new();
-    for step in path.split('/') {
-        match step {
-            "" | "." => {}
-            ".." => _ = steps.pop(),
-            step => steps.push(step),
-        }
-    }
-    if steps.starts_with(&["var", "run"]) {
-        steps.remove(0);
-    }
-    format!("/{}", steps.join("/"))
-}
-
-fn is_socket(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    SOCKETS.contains(&name)
 }
 
 /// Whether a path is one of the sensitive ones, lies in one, or holds one.

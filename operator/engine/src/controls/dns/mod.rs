@@ -1,0 +1,3 @@
+//! Controls of the cluster DNS.
+
+pub mod dns_001;

@@ -1,0 +1,3 @@
+//! Controls of the container runtime.
+
+pub mod rt_002;
