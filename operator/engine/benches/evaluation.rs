@@ -212,7 +212,7 @@ fn policies(edit: Option<usize>) -> PolicySet {
 
 fn world() -> Arc<Snapshot> {
     let mut world = World::new(37);
-    let mut put = |kind, object| world.apply(Delta::Apply(Object::decode(kind, object).unwrap()));
+    let mut put = |kind, object| world.apply(Delta::Apply(Object::decode(kind, &object).unwrap()));
     for number in 0..NAMESPACES {
         put(Kind::Namespace, json!({ "metadata": { "name": namespace(number) } }));
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::model::volume::Volume;
 use crate::model::{Ingress, Kind, ObjectRef, Service, Workload};
-use crate::rbac::{Graph, Identity, Step, way_to_admin};
+use crate::rbac::{Identity, Step, way_to_admin};
 use crate::world::{Shard, Snapshot};
 
 /// One way, from outside to cluster-admin.
@@ -75,7 +75,7 @@ impl fmt::Display for Way {
 
 /// Every workload from which there is a way, by its shortest; the shortest of all first.
 pub fn ways(world: &Snapshot) -> Vec<Way> {
-    let graph = Graph::of(world);
+    let graph = world.rights();
     let mut of_account: BTreeMap<ObjectRef, Option<Vec<Step>>> = BTreeMap::new();
     let mut ways: Vec<Way> = Vec::new();
     for (namespace, shard) in &world.shards {
@@ -92,7 +92,7 @@ pub fn ways(world: &Snapshot) -> Vec<Way> {
                 };
                 let steps = of_account
                     .entry(account.clone())
-                    .or_insert_with(|| way_to_admin(&graph, &Identity::of_account(namespace, &account.name)));
+                    .or_insert_with(|| way_to_admin(graph, &Identity::of_account(namespace, &account.name)));
                 if let Some(steps) = steps {
                     ways.push(Way {
                         service: service.clone(),

@@ -33,7 +33,7 @@ impl Case {
                 "HardeningException" => exceptions.push(read::<HardeningException>(object)),
                 _ => {
                     let kind = Kind::from_manifest(object["apiVersion"].as_str().unwrap(), kind).unwrap();
-                    world.apply(Delta::Apply(Object::decode(kind, object).unwrap()));
+                    world.apply(Delta::Apply(Object::decode(kind, &object).unwrap()));
                 }
             }
         }

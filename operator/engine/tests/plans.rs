@@ -85,7 +85,7 @@ impl Tally {
         let objects: Vec<(Kind, Value)> = documents.into_iter().filter_map(as_live).collect();
         let decoded = objects
             .iter()
-            .filter_map(|(kind, object)| Object::decode(*kind, object.clone()).ok());
+            .filter_map(|(kind, object)| Object::decode(*kind, object).ok());
         let world = Snapshot::of(decoded);
         for (kind, object) in &objects {
             let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();

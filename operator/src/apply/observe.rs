@@ -148,7 +148,7 @@ fn asked_for(view: &View, target: &ObjectRef, record: &Record) -> Mode {
             .unwrap_or_default(),
         None => about
             .votes()
-            .map(|(control, _)| about.mode(control))
+            .map(|(_, votes)| votes.iter().map(|vote| vote.mode).max().unwrap_or_default())
             .max()
             .unwrap_or_default(),
     }

@@ -19,9 +19,6 @@ const TOGETHER: usize = 32;
 /// But no more than so many.
 const MOST_TOGETHER: usize = 512;
 
-/// Verdicts on templates that are remembered: those of about a hundred, enough for the equal pods of a list.
-const REMEMBERED: usize = 4_096;
-
 /// Everything that is to be judged, and what by.
 #[derive(Debug)]
 pub(super) struct Case {
@@ -84,7 +81,8 @@ impl Case {
         };
         in_order(
             &self.ranges(),
-            || (Evaluator::remembering(REMEMBERED), state()),
+            // Few templates of a scan are equal: to remember them costs more than to judge them.
+            || (Evaluator::remembering(0), state()),
             judge,
             take,
         );

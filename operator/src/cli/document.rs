@@ -1,11 +1,10 @@
 //! One document of a manifest as a value: with limits that its own size sets, and complaints that say what to do.
 
-use serde::Deserialize as _;
 use serde_json::Value;
 use serde_saphyr::Error;
 use serde_saphyr::budget::BudgetBreach;
 
-use crate::yaml::fast;
+use crate::yaml::fast::{self, Tree};
 
 /// Values that a document of any size may hold. What it holds beyond that it must hold by its own length: a value takes two bytes at least, so only aliases of
 /// aliases expand to more.
@@ -22,12 +21,19 @@ pub(super) struct Complaint {
     pub(super) message: String,
 }
 
+/// What a document says.
+#[derive(Debug)]
+pub(super) enum Content {
+    /// Where it says what, in the text that was read.
+    Tree(Tree),
+    /// A copy of it.
+    Value(Value),
+}
+
 /// Reads one document.
-pub(super) fn read(text: &str) -> Result<Value, Complaint> {
-    if let Some(tree) = fast::read(text)
-        && let Ok(value) = Value::deserialize(tree.root(text))
-    {
-        return Ok(value);
+pub(super) fn read(text: &str) -> Result<Content, Complaint> {
+    if let Some(tree) = fast::read(text) {
+        return Ok(Content::Tree(tree));
     }
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -35,17 +41,19 @@ pub(super) fn read(text: &str) -> Result<Value, Complaint> {
             max_events: 4 * VALUES + text.len(),
         },
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let at = error.location().map(|at| (whole(at.line()), whole(at.column())));
-        let message = message(error.without_snippet());
-        let message = if text.contains("{{") {
-            format!("a template, not a manifest: render it first (helm template, kustomize build) ({message})")
-        } else {
-            message
-        };
-        Complaint { at, message }
-    })
+    serde_saphyr::from_str_with_options(text, options)
+        .map(Content::Value)
+        .map_err(|error| {
+            let whole = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+            let at = error.location().map(|at| (whole(at.line()), whole(at.column())));
+            let message = message(error.without_snippet());
+            let message = if text.contains("{{") {
+                format!("a template, not a manifest: render it first (helm template, kustomize build) ({message})")
+            } else {
+                message
+            };
+            Complaint { at, message }
+        })
 }
 
 fn message(error: &Error) -> String {
@@ -76,7 +84,10 @@ mod tests {
     #[test]
     fn a_long_document_is_read_and_one_that_only_expands_is_not() {
         let long = format!("items: [{}]", "a,".repeat(600_000));
-        assert_eq!(read(&long).unwrap()["items"].as_array().unwrap().len(), 600_000);
+        let Ok(Content::Value(value)) = read(&format!("&a {long}")) else {
+            panic!("it is read")
+        };
+        assert_eq!(value["items"].as_array().unwrap().len(), 600_000);
         let level = |level: usize| {
             let below = vec![format!("*a{}", level - 1); 10].join(",");
             format!("a{level}: &a{level} [{below}]\n")

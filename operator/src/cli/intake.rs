@@ -1,12 +1,11 @@
 //! What a document becomes: an object of the world, a policy or an exception, or something that no control reads.
 
 use ironside_crds::{ClusterHardeningException, ClusterHardeningPolicy, HardeningException, HardeningPolicy};
-use ironside_engine::model::Kind;
+use ironside_engine::model::{Kind, Node};
 use ironside_engine::world::Object;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::Deserialize;
 
-use super::manifest::{Document, Problem, Source};
+use super::manifest::{Problem, Reading, Source};
 
 /// What a document is.
 #[derive(Debug)]
@@ -21,6 +20,16 @@ pub(super) enum Intake {
     Problem(Problem),
 }
 
+/// To be judged and not to be repaired.
+impl Reading for Intake {
+    /// Where objects live that do not say it.
+    type By = Option<String>;
+
+    fn of<'de>(source: Source, object: impl Node<'de>, home: &Option<String>) -> Self {
+        Self::read(source, object, home.as_deref()).without_texts()
+    }
+}
+
 /// What is judged by.
 #[derive(Debug)]
 pub(super) enum Own {
@@ -33,32 +42,43 @@ pub(super) enum Own {
 }
 
 impl Intake {
-    /// Reads a document; `home` is where objects live that do not say it.
-    pub(super) fn of(document: Document, home: Option<&str>) -> Self {
-        let Document { source, mut object } = document;
-        let text = |object: &Value, key: &str| object[key].as_str().unwrap_or_default().to_owned();
-        let (api_version, kind) = (text(&object, "apiVersion"), text(&object, "kind"));
+    /// Reads an object; `home` is where objects live that do not say it.
+    pub(super) fn read<'de>(source: Source, object: impl Node<'de>, home: Option<&str>) -> Self {
+        let text = |key| object.get(key).and_then(Node::as_str).unwrap_or_default();
+        let (api_version, kind) = (text("apiVersion"), text("kind"));
         if api_version.starts_with("hardening.ironside.dev/") {
-            return own(&kind, &source, object);
+            return own(kind, &source, object);
         }
-        let Some(kind) = Kind::from_manifest(&api_version, &kind).filter(|_| is_known_version(&api_version)) else {
+        let Some(kind) = Kind::from_manifest(api_version, kind).filter(|_| is_known_version(api_version)) else {
             return Self::Skipped;
         };
-        if kind.configures().is_some() {
-            name_document(&mut object, &source);
+        let mut object = match Object::decode(kind, object) {
+            Ok(object) => object,
+            Err(error) => {
+                return Self::Problem(Problem {
+                    at: source.to_string(),
+                    message: error.to_string(),
+                });
+            }
+        };
+        if let Object::Resource(kind, resource) = &mut object
+            && kind.configures().is_some()
+            && resource.metadata().name.is_empty()
+        {
+            // A document that configures a component has no name: the place where it stands tells it from others.
+            resource.metadata_mut().name = source.to_string();
         }
-        let namespace = kind.namespaced().then(|| put_in_namespace(&mut object, home));
-        match Object::decode(kind, object) {
-            Ok(object) => Self::Object(source, Box::new(object), namespace),
-            Err(error) => Self::Problem(Problem {
-                at: source.to_string(),
-                message: error.to_string(),
-            }),
-        }
+        let namespace = kind.namespaced().then(|| {
+            if object.reference().namespace.is_empty() {
+                object.put_in_namespace(home.unwrap_or("default"));
+            }
+            object.reference().namespace.to_string()
+        });
+        Self::Object(source, Box::new(object), namespace)
     }
 
     /// Without the texts of templates: who repairs needs them, who judges does not, and they are the most of what is kept of an object.
-    pub(super) fn without_texts(mut self) -> Self {
+    fn without_texts(mut self) -> Self {
         if let Self::Object(_, object, _) = &mut self
             && let Object::Workload(workload) | Object::Pod(_, Some(workload)) = object.as_mut()
         {
@@ -68,23 +88,7 @@ impl Intake {
     }
 }
 
-/// The namespace of an object, which it has from now on if it had none.
-fn put_in_namespace(object: &mut Value, home: Option<&str>) -> String {
-    let namespace = object
-        .pointer("/metadata/namespace")
-        .and_then(Value::as_str)
-        .filter(|n| !n.is_empty());
-    let namespace = namespace.unwrap_or(home.unwrap_or("default")).to_owned();
-    if object.get("metadata").is_none_or(Value::is_null) {
-        object["metadata"] = json!({});
-    }
-    if let Some(metadata) = object["metadata"].as_object_mut() {
-        metadata.insert("namespace".to_owned(), json!(namespace));
-    }
-    namespace
-}
-
-fn own(kind: &str, source: &Source, object: Value) -> Intake {
+fn own<'de>(kind: &str, source: &Source, object: impl Node<'de>) -> Intake {
     let read = match kind {
         "ClusterHardeningPolicy" => as_own(object, Own::ClusterPolicy),
         "HardeningPolicy" => as_own(object, Own::Policy),
@@ -101,16 +105,8 @@ fn own(kind: &str, source: &Source, object: Value) -> Intake {
     }
 }
 
-fn as_own<T: DeserializeOwned>(object: Value, own: fn(T) -> Own) -> Result<Own, serde_json::Error> {
-    serde_json::from_value(object).map(own)
-}
-
-/// A document that configures a component has no name: the place where it stands tells it from others.
-fn name_document(object: &mut Value, source: &Source) {
-    let name = object.pointer("/metadata/name").and_then(Value::as_str);
-    if name.is_none_or(str::is_empty) {
-        object["metadata"] = json!({"name": source.to_string()});
-    }
+fn as_own<'de, T: Deserialize<'de>>(object: impl Node<'de>, own: fn(T) -> Own) -> Result<Own, serde_json::Error> {
+    T::deserialize(object).map(own)
 }
 
 /// Whether the version of an object is one whose fields are known: every kind here is served as `v1`, and its betas had the same fields. `autoscaling/v2` has

@@ -54,7 +54,7 @@ impl Scanned {
         self.problems.extend(manifests.problems);
         self.stdin = manifests.stdin.or(self.stdin.take());
         for document in manifests.documents {
-            self.put(Intake::of(document, self.home.as_deref()));
+            self.put(Intake::read(document.source, &document.object, self.home.as_deref()));
         }
     }
 
@@ -62,27 +62,15 @@ impl Scanned {
     /// longer than that takes.
     pub(super) fn add_files(&mut self, inputs: &[Input]) {
         let home = self.home.clone();
-        let read = |(): &mut (), input: &Input| {
-            let Manifests {
-                documents,
-                problems,
-                files: _,
-                stdin,
-            } = Manifests::of(input);
-            let documents = documents.into_iter();
-            let intake: Vec<Intake> = documents
-                .map(|it| Intake::of(it, home.as_deref()).without_texts())
-                .collect();
-            (intake, problems, stdin)
-        };
+        let read = |(): &mut (), input: &Input| Manifests::<Intake>::of(input, &home);
         in_order(
             inputs,
             || (),
             read,
-            |(intake, problems, stdin)| {
-                self.problems.extend(problems);
-                self.stdin = stdin.or(self.stdin.take());
-                for intake in intake {
+            |manifests| {
+                self.problems.extend(manifests.problems);
+                self.stdin = manifests.stdin.or(self.stdin.take());
+                for intake in manifests.documents {
                     self.put(intake);
                 }
             },
@@ -99,7 +87,7 @@ impl Scanned {
     pub(super) fn add_all(&mut self, kind: Kind, namespace: Option<&str>, documents: Vec<Document>) {
         let objects = documents
             .into_iter()
-            .filter_map(|document| self.sort(Intake::of(document, self.home.as_deref())))
+            .filter_map(|document| self.sort(Intake::read(document.source, &document.object, self.home.as_deref())))
             .collect();
         let namespace = namespace.map(str::to_owned);
         self.world.apply(Delta::Replace {
@@ -290,7 +278,7 @@ impl Scanned {
                 continue;
             }
             let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
-            if let Ok(namespace) = Object::decode(Kind::Namespace, object) {
+            if let Ok(namespace) = Object::decode(Kind::Namespace, &object) {
                 self.world.apply(Delta::Apply(namespace));
             }
         }

@@ -8,9 +8,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ironside_engine::model::{Node, Shape};
+use serde::Deserialize as _;
 use serde_json::Value;
 
-use super::document;
+use super::document::{self, Content};
 use crate::yaml::{self, Part};
 
 /// Largest file that is read, in bytes. The API server takes no object above 3 MiB; a file this big is not a manifest.
@@ -79,11 +81,30 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What becomes of an object as it is read.
+pub trait Reading: Sized {
+    /// What it takes for that.
+    type By: ?Sized;
+
+    /// Makes it.
+    fn of<'de>(source: Source, object: impl Node<'de>, by: &Self::By) -> Self;
+}
+
+impl Reading for Document {
+    type By = ();
+
+    fn of<'de>(source: Source, object: impl Node<'de>, (): &()) -> Self {
+        // Any node is a value: both have the same shapes.
+        let object = Value::deserialize(object).unwrap_or_default();
+        Self { source, object }
+    }
+}
+
 /// Everything that was found under some paths.
-#[derive(Clone, Debug, Default)]
-pub struct Manifests {
+#[derive(Clone, Debug)]
+pub struct Manifests<D = Document> {
     /// Objects in the order they were read; `List`s are taken apart.
-    pub documents: Vec<Document>,
+    pub documents: Vec<D>,
     /// What could not be read.
     pub problems: Vec<Problem>,
     /// Files that were opened.
@@ -186,24 +207,37 @@ fn read_whole(at: &str, from: &mut dyn Read) -> Result<Vec<u8>, Problem> {
     Ok(bytes)
 }
 
+impl<D> Default for Manifests<D> {
+    fn default() -> Self {
+        Self {
+            documents: Vec::new(),
+            problems: Vec::new(),
+            files: 0,
+            stdin: None,
+        }
+    }
+}
+
 impl Manifests {
     /// Reads files and folders; `-` is standard input.
     pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> Self {
         let mut found = Self::default();
         for input in Input::below(paths, stdin) {
-            found.take_in(&input);
+            found.take_in(&input, &());
         }
         found
     }
+}
 
+impl<D: Reading> Manifests<D> {
     /// What one input says.
-    pub(super) fn of(input: &Input) -> Self {
+    pub(super) fn of(input: &Input, by: &D::By) -> Self {
         let mut found = Self::default();
-        found.take_in(input);
+        found.take_in(input, by);
         found
     }
 
-    fn take_in(&mut self, input: &Input) {
+    fn take_in(&mut self, input: &Input, by: &D::By) {
         match input {
             Input::File(path) => {
                 self.files += 1;
@@ -213,19 +247,19 @@ impl Manifests {
                     message: describe(&error),
                 });
                 match read.and_then(|mut file| read_whole(&at, &mut file)) {
-                    Ok(bytes) => self.read_bytes(&at, &bytes),
+                    Ok(bytes) => self.read_bytes(&at, &bytes, by),
                     Err(problem) => self.problems.push(problem),
                 }
             }
             Input::Stdin(bytes) => {
                 self.files += 1;
-                self.read_bytes("-", bytes);
+                self.read_bytes("-", bytes, by);
             }
             Input::Problem(problem) => self.problems.push(problem.clone()),
         }
     }
 
-    fn read_bytes(&mut self, file: &str, bytes: &[u8]) {
+    fn read_bytes(&mut self, file: &str, bytes: &[u8], by: &D::By) {
         if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
             return self.problem(file, "UTF-16: save it as UTF-8".to_owned());
         }
@@ -235,7 +269,7 @@ impl Manifests {
         match std::str::from_utf8(bytes) {
             Ok(text) => {
                 let text = text.trim_start_matches('\u{feff}');
-                self.read_text(file, text);
+                self.read_text(file, text, by);
                 if file == "-" {
                     self.stdin = Some(text.to_owned());
                 }
@@ -249,7 +283,7 @@ impl Manifests {
         }
     }
 
-    fn read_text(&mut self, file: &str, text: &str) {
+    fn read_text(&mut self, file: &str, text: &str, by: &D::By) {
         let named: Arc<str> = file.into();
         for Part { text: part, line, .. } in yaml::parts(text) {
             let Some(blank) = leading_blank_lines(part) else {
@@ -261,7 +295,8 @@ impl Manifests {
                 within: String::new(),
             };
             match document::read(part) {
-                Ok(object) => self.take(source, object),
+                Ok(Content::Tree(tree)) => self.take(source, tree.root(part), by),
+                Ok(Content::Value(value)) => self.take(source, &value, by),
                 Err(complaint) => {
                     let at = complaint.at.map_or_else(
                         || source.to_string(),
@@ -273,25 +308,22 @@ impl Manifests {
         }
     }
 
-    fn take(&mut self, source: Source, object: Value) {
-        let is_object =
-            object.get("apiVersion").is_some_and(Value::is_string) && object.get("kind").is_some_and(Value::is_string);
-        match object {
-            Value::Null => {}
-            Value::Object(mut list) if is_object && list.get("items").is_some_and(Value::is_array) => {
-                if let Some(Value::Array(items)) = list.remove("items") {
-                    for (index, item) in items.into_iter().enumerate() {
-                        let mut source = source.clone();
-                        let _ = write!(source.within, "/items/{index}");
-                        self.take(source, item);
-                    }
-                }
-            }
-            object if is_object => self.documents.push(Document { source, object }),
-            _ => self.problem(
-                &source.to_string(),
-                "not a Kubernetes object: apiVersion and kind are missing".to_owned(),
-            ),
+    fn take<'de, N: Node<'de>>(&mut self, source: Source, object: N, by: &D::By) {
+        let says = |key| object.get(key).and_then(N::as_str).is_some();
+        if object.is_null() {
+            return;
+        }
+        if !says("apiVersion") || !says("kind") {
+            let message = "not a Kubernetes object: apiVersion and kind are missing".to_owned();
+            return self.problem(&source.to_string(), message);
+        }
+        let Some(Shape::List(items)) = object.get("items").map(N::shape) else {
+            return self.documents.push(D::of(source, object, by));
+        };
+        for (index, item) in items.into_iter().enumerate() {
+            let mut source = source.clone();
+            let _ = write!(source.within, "/items/{index}");
+            self.take(source, item, by);
         }
     }
 

@@ -72,8 +72,8 @@ fn object(kind: Kind, text: &str) -> Result<Object, String> {
     {
         return Ok(pod);
     }
-    let value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let mut object = Object::decode(kind, value).map_err(|error| error.to_string())?;
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let mut object = Object::decode(kind, &value).map_err(|error| error.to_string())?;
     forget_writers(&mut object);
     Ok(object)
 }

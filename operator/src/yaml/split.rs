@@ -16,7 +16,13 @@ pub fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let (mut start, mut start_line) = (0, 1);
     let mut offset = 0;
-    for (index, line) in text.split_inclusive('\n').enumerate() {
+    let ends = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
+    for (index, end) in ends.chain([text.len()]).enumerate() {
+        let line = &text[offset..end];
+        if !line.starts_with("---") && !line.starts_with("...") {
+            offset = end;
+            continue;
+        }
         let marker = line.trim_end();
         if marker == "---" || marker == "..." || marker.starts_with("--- ") {
             parts.push(Part {
@@ -28,7 +34,7 @@ pub fn parts(text: &str) -> Vec<Part<'_>> {
             start = offset + if marker == "..." { line.len() } else { 3 };
             start_line = index + if marker == "..." { 2 } else { 1 };
         }
-        offset += line.len();
+        offset = end;
     }
     parts.push(Part {
         text: &text[start..],

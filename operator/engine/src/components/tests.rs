@@ -7,7 +7,7 @@ use crate::controls::Component;
 use crate::model::PodTemplate;
 
 fn spec_of(container: &Value) -> PodTemplate {
-    PodTemplate::decode(json!({"spec": {"containers": [container]}}), false).unwrap()
+    PodTemplate::decode(&json!({"spec": {"containers": [container]}}), false).unwrap()
 }
 
 /// The component that a container runs, with some of its flags.
@@ -144,7 +144,7 @@ fn etcd_reads_variables_and_no_password_is_kept() {
 fn init_containers_count_only_where_they_keep_running() {
     let spec = |restart: Value| {
         let init = json!({"name": "a", "command": ["kubelet"], "restartPolicy": restart});
-        PodTemplate::decode(json!({"spec": {"initContainers": [init]}}), false).unwrap()
+        PodTemplate::decode(&json!({"spec": {"initContainers": [init]}}), false).unwrap()
     };
     assert_eq!(processes(&spec(json!("Always")).spec).count(), 1);
     assert_eq!(processes(&spec(Value::Null).spec).count(), 0);

@@ -165,7 +165,7 @@ mod tests {
             check: Check::Template(|_, judgement| judgement.fail("spec.newField", None, "set")),
             ..Control::WORKLOAD
         };
-        let template = PodTemplate::decode(json!({"spec": {"containers": [{"name": "web"}]}}), true).unwrap();
+        let template = PodTemplate::decode(&json!({"spec": {"containers": [{"name": "web"}]}}), true).unwrap();
         let verdict = |minor| {
             let judgement = CONTROL.judge_template(&TemplateScope {
                 template: &template,

@@ -116,7 +116,7 @@ mod tests {
                  "securityContext": {"privileged": true, "capabilities": {"add": ["NET_RAW"]}}},
             ]}}},
         });
-        Workload::decode(Kind::Deployment, object).unwrap()
+        Workload::decode(Kind::Deployment, &object).unwrap()
     }
 
     fn entry(manager: &str, operation: &str, time: &str, fields: &Value) -> Value {

@@ -109,7 +109,7 @@ pub(super) fn judge(
     match (subject, control.check) {
         (Subject::Hidden(gap), _) => Arc::new(Judged::unknown(gap.clone())),
         (Subject::Workload(workload), Check::EachContainer(_) | Check::Template(_)) => {
-            let key = Key {
+            let key = || Key {
                 template: workload.template.hash,
                 control: control.id,
                 parameters: Arc::clone(parameters),
@@ -214,7 +214,7 @@ mod tests {
     fn a_check_that_panics_is_a_gap() {
         let template =
             serde_json::json!({"spec": {"template": {"spec": {"containers": [{"name": "a"}, {"name": "b"}]}}}});
-        let workload = Workload::decode(Kind::Deployment, template).unwrap();
+        let workload = Workload::decode(Kind::Deployment, &template).unwrap();
         let judged = judge(
             &mut Memo::default(),
             &Snapshot::default(),

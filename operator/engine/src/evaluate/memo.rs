@@ -45,7 +45,12 @@ impl Memo {
         }
     }
 
-    pub(super) fn get(&mut self, key: Key, judge: impl FnOnce() -> Judged) -> Arc<Judged> {
+    /// The verdict for a key. Where nothing is remembered the key is not asked for either.
+    pub(super) fn get(&mut self, key: impl FnOnce() -> Key, judge: impl FnOnce() -> Judged) -> Arc<Judged> {
+        if self.most == 0 {
+            return Arc::new(judge());
+        }
+        let key = key();
         if let Some(judged) = self.young.get(&key) {
             return Arc::clone(judged);
         }
@@ -75,20 +80,26 @@ mod tests {
         };
         let mut judged = 0;
         for n in [1, 2, 1, 1, 2] {
-            memo.get(key(n), || {
-                judged += 1;
-                Judged::default()
-            });
+            memo.get(
+                || key(n),
+                || {
+                    judged += 1;
+                    Judged::default()
+                },
+            );
         }
         assert_eq!(judged, 2);
         let other = Key { minor: 36, ..key(1) };
-        memo.get(other, || {
-            judged += 1;
-            Judged::default()
-        });
+        memo.get(
+            || other,
+            || {
+                judged += 1;
+                Judged::default()
+            },
+        );
         assert_eq!(judged, 3, "another server version is another question");
         for n in 0..3 * MOST {
-            memo.get(key(n), Judged::default);
+            memo.get(|| key(n), Judged::default);
         }
         assert!(memo.young.len() + memo.old.len() <= 2 * MOST);
     }

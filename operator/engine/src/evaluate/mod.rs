@@ -19,7 +19,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::components::is_evidence;
-use crate::controls::{Check, Control, Evidence, Parameters, Verdict, find};
+use crate::controls::{Check, Control, Evidence, Parameters, Verdict};
 use crate::model::{Kind, ObjectRef};
 use crate::policy::{Effect, ExceptionSet, InNamespace, Mode, PolicySet, Vote};
 use crate::world::Snapshot;
@@ -119,14 +119,11 @@ impl Evaluator {
         let components = components(world, subject);
         // What is evidence of a component of the cluster is not judged once more beside it, if the component is.
         let of_components = (!components.is_empty() && is_evidence(world, target)).then(|| all.in_namespace(world, ""));
-        for (id, votes) in policies.votes() {
-            let is_judged_above = |control: &Control| {
-                let is_component = matches!(control.check, Check::Component(..));
-                let above = of_components.as_ref().filter(|_| is_component);
-                above.is_some_and(|above| !above.votes_on(id).is_empty())
-            };
-            let asked = |control: &&Control| concerns(control, target.kind, &components) && !is_judged_above(control);
-            if let Some(control) = find(id.as_str()).filter(asked) {
+        for (control, votes) in policies.votes() {
+            let is_component = matches!(control.check, Check::Component(..));
+            let above = of_components.as_ref().filter(|_| is_component);
+            let is_judged_above = above.is_some_and(|above| !above.votes_on(control.id).is_empty());
+            if !is_judged_above && concerns(control, target.kind, &components) {
                 let mut finding = self.find(world, subject, control, votes, target);
                 apply_exceptions(&mut finding, exceptions, policies, now);
                 evaluation.findings.push(finding);
@@ -145,6 +142,10 @@ impl Evaluator {
         votes: &[Vote],
         target: &ObjectRef,
     ) -> Finding {
+        if let [vote] = votes {
+            let judged = judge(&mut self.memo, world, subject, control, &vote.parameters);
+            return found_by_one(subject, control, vote, &judged, target);
+        }
         let mut groups: Vec<Group<'_>> = Vec::new();
         for vote in votes {
             match groups.iter_mut().find(|group| *group.parameters == vote.parameters) {
@@ -163,17 +164,7 @@ impl Evaluator {
             .map_or(Verdict::NotApplicable, |group| group.judged.verdict());
         let (agreeing, dissenting): (Vec<&Group<'_>>, Vec<_>) =
             groups.iter().partition(|group| group.judged.verdict() == worst);
-        let mut evidence: Vec<Evidence> = Vec::new();
-        for found in agreeing.iter().flat_map(|group| &group.judged.evidence) {
-            let absolute = match subject {
-                Subject::Workload(workload) => evidence::of_workload(workload, found),
-                Subject::Namespace(namespace) => evidence::of_namespace(namespace, found),
-                Subject::Object(_) | Subject::Hidden(_) => found.clone(),
-            };
-            if !evidence.contains(&absolute) {
-                evidence.push(absolute);
-            }
-        }
+        let evidence = absolute(subject, agreeing.iter().flat_map(|group| &group.judged.evidence));
         let mut gaps = Vec::new();
         for gap in groups.iter().flat_map(|group| &group.judged.gaps) {
             if !gaps.contains(gap) {
@@ -210,6 +201,51 @@ impl Evaluator {
                 .unwrap_or_default(),
         }
     }
+}
+
+/// What one policy asks for, if no other asks for it.
+fn found_by_one(
+    subject: Subject<'_>,
+    control: &'static Control,
+    vote: &Vote,
+    judged: &Judged,
+    target: &ObjectRef,
+) -> Finding {
+    let verdict = judged.verdict();
+    Finding {
+        control,
+        target: target.clone(),
+        verdict,
+        evidence: absolute(subject, &judged.evidence),
+        gaps: judged.gaps.clone(),
+        not_applicable: judged
+            .not_applicable
+            .clone()
+            .filter(|_| verdict == Verdict::NotApplicable),
+        mode: vote.mode,
+        policies: vec![vote.policy.clone()],
+        dissent: Vec::new(),
+        excepted_containers: Vec::new(),
+        excepted: None,
+        hold_repair: None,
+        parameters: (*vote.parameters).clone(),
+    }
+}
+
+/// Evidence with pointers from the root of the object, each piece once.
+fn absolute<'a>(subject: Subject<'_>, found: impl IntoIterator<Item = &'a Evidence>) -> Vec<Evidence> {
+    let mut evidence = Vec::new();
+    for found in found {
+        let absolute = match subject {
+            Subject::Workload(workload) => evidence::of_workload(workload, found),
+            Subject::Namespace(namespace) => evidence::of_namespace(namespace, found),
+            Subject::Object(_) | Subject::Hidden(_) => found.clone(),
+        };
+        if !evidence.contains(&absolute) {
+            evidence.push(absolute);
+        }
+    }
+    evidence
 }
 
 /// The votes on one control that have the same parameters, and what these give.

@@ -1,6 +1,11 @@
 //! ConfigMaps and Secrets. Of a ConfigMap's data only what looks like a credential is remembered, by its place; of a Secret's data nothing.
 
-use serde::Deserialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::literal::{assigned, could_be_secret, credential, escape, is_sensitive_name};
@@ -39,11 +44,11 @@ pub struct Embedded {
 /// Longest entry that is read as a document, in bytes; real ones have a few thousand.
 const LONGEST_DOCUMENT: usize = 64 * 1024;
 
-/// What marks an entry that is worth reading as YAML: the groups of the documents that installers keep in ConfigMaps.
-const MARKS: [&str; 2] = ["kubelet.config.k8s.io/", "kubeproxy.config.k8s.io/"];
+/// What marks an entry that is worth reading as YAML: how the groups of the documents that installers keep in ConfigMaps end.
+const MARK: &[u8] = b".config.k8s.io/";
 
 fn embedded(key: &str, text: &str) -> Option<Embedded> {
-    if text.len() > LONGEST_DOCUMENT || !MARKS.iter().any(|mark| text.contains(mark)) {
+    if text.len() > LONGEST_DOCUMENT || memchr::memmem::find(text.as_bytes(), MARK).is_none() {
         return None;
     }
     let document: Value = serde_saphyr::from_str(text).ok()?;
@@ -67,32 +72,101 @@ pub struct Suspicion {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct View {
+struct View<'a> {
     #[serde(deserialize_with = "null_as_default")]
     metadata: Meta,
-    #[serde(deserialize_with = "null_as_default")]
-    data: serde_json::Map<String, Value>,
+    #[serde(borrow, deserialize_with = "null_as_default")]
+    data: BTreeMap<String, Entry<'a>>,
+}
+
+/// An entry, read where it stands if that can be.
+enum Entry<'a> {
+    Text(Cow<'a, str>),
+    Bool(bool),
+    /// What no entry may be.
+    Other,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entry<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyEntry)
+    }
+}
+
+struct AnyEntry;
+
+impl<'de> Visitor<'de> for AnyEntry {
+    type Value = Entry<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Entry<'de>, E> {
+        Ok(Entry::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Entry<'de>, E> {
+        Ok(Entry::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Entry<'de>, E> {
+        Ok(Entry::Text(Cow::Owned(text)))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Entry<'de>, E> {
+        Ok(Entry::Bool(value))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Entry<'de>, E> {
+        Ok(Entry::Other)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Entry<'de>, E> {
+        Ok(Entry::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Entry<'de>, E> {
+        Ok(Entry::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Entry<'de>, E> {
+        Ok(Entry::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Entry<'de>, A::Error> {
+        IgnoredAny.visit_seq(items).map(|_| Entry::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Entry<'de>, A::Error> {
+        IgnoredAny.visit_map(fields).map(|_| Entry::Other)
+    }
 }
 
 impl<'de> Deserialize<'de> for ConfigMap {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let view = View::deserialize(deserializer)?;
-        let suspicious = view.data.iter().filter_map(|(key, value)| {
-            let what = looks_like(key, value.as_str()?)?;
+        let texts = || {
+            view.data.iter().filter_map(|(key, entry)| match entry {
+                Entry::Text(text) => Some((key.as_str(), &**text)),
+                _ => None,
+            })
+        };
+        let suspicious = texts().filter_map(|(key, text)| {
+            let what = looks_like(key, text)?;
             Some(Suspicion {
                 pointer: format!("/data/{}", escape(key)),
                 what,
             })
         });
-        let allow_snippets = view.data.get("allow-snippet-annotations").map(|value| match value {
-            Value::String(text) => text.trim() != "false",
-            other => other.as_bool() != Some(false),
+        let allow_snippets = view.data.get("allow-snippet-annotations").map(|entry| match entry {
+            Entry::Text(text) => text.trim() != "false",
+            Entry::Bool(value) => *value,
+            Entry::Other => true,
         });
-        let documents = view.data.iter();
-        let documents = documents.filter_map(|(key, value)| embedded(key, value.as_str()?));
         Ok(Self {
-            corefile: corefile(&view.data),
-            documents: documents.collect(),
+            corefile: corefile(texts()),
+            documents: texts().filter_map(|(key, text)| embedded(key, text)).collect(),
             suspicious: suspicious.collect(),
             allow_snippets,
             metadata: view.metadata,
@@ -100,8 +174,8 @@ impl<'de> Deserialize<'de> for ConfigMap {
     }
 }
 
-fn corefile(data: &serde_json::Map<String, Value>) -> Option<Box<Result<Corefile, Malformed>>> {
-    let text = data.get(COREFILE)?.as_str()?;
+fn corefile<'a>(mut texts: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Box<Result<Corefile, Malformed>>> {
+    let (_, text) = texts.find(|(key, _)| *key == COREFILE)?;
     let readable = text.len() <= LONGEST_DOCUMENT && !text.trim().is_empty();
     readable.then(|| Box::new(Corefile::parse(text)))
 }
@@ -158,8 +232,8 @@ pub struct LimitRangeItem {
     pub kind: String,
     /// Limits of containers that state none.
     #[serde(deserialize_with = "null_as_default")]
-    pub default: std::collections::BTreeMap<String, Value>,
+    pub default: BTreeMap<String, Value>,
     /// Requests of containers that state none.
     #[serde(deserialize_with = "null_as_default")]
-    pub default_request: std::collections::BTreeMap<String, Value>,
+    pub default_request: BTreeMap<String, Value>,
 }

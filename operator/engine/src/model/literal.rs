@@ -3,8 +3,6 @@
 //! Sources: the published formats of the issuers; key names as Kubescape and Polaris list them. A name alone says little, so it counts only with a value that
 //! could be a credential: no path, no reference to a variable, no switch.
 
-use std::fmt::Write as _;
-
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -53,54 +51,11 @@ pub struct Exposed {
     pub what: &'static str,
 }
 
-/// Every string below a value that has the form of a credential, at most [`MOST`].
-pub fn exposed_in(value: &Value) -> Vec<Exposed> {
-    let mut found = Vec::new();
-    walk(value, &mut String::new(), &mut found);
-    found
-}
-
-/// A copy of the whole object that kubectl keeps in it: what it holds is found where it stands.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-
-/// More would say nothing new.
-const MOST: usize = 32;
-
-fn walk(value: &Value, pointer: &mut String, found: &mut Vec<Exposed>) {
-    if found.len() >= MOST {
-        return;
-    }
-    let length = pointer.len();
-    match value {
-        Value::String(text) => {
-            if let Some(what) = credential(text) {
-                found.push(Exposed {
-                    pointer: pointer.clone(),
-                    what,
-                });
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                let _ = write!(pointer, "/{index}"); // writing to a String cannot fail
-                walk(item, pointer, found);
-                pointer.truncate(length);
-            }
-        }
-        Value::Object(fields) => {
-            for (name, field) in fields.iter().filter(|(name, _)| *name != LAST_APPLIED) {
-                pointer.push('/');
-                pointer.push_str(&escape(name));
-                walk(field, pointer, found);
-                pointer.truncate(length);
-            }
-        }
-        _ => {}
-    }
-}
-
 /// A key as a step of a JSON pointer.
 pub fn escape(key: &str) -> String {
+    if !key.contains(['~', '/']) {
+        return key.to_owned();
+    }
     key.replace('~', "~0").replace('/', "~1")
 }
 

@@ -76,7 +76,9 @@ pub struct Meta {
 impl Meta {
     /// Decodes metadata without its managed fields, which are half of a pod's bytes and cost more than all the rest.
     pub fn without_writers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        WithoutWriters::deserialize(deserializer)
+        #[derive(Deserialize)]
+        struct Read(#[serde(with = "WithoutWriters")] Meta);
+        Ok(Option::<Read>::deserialize(deserializer)?.map_or_else(Self::default, |read| read.0))
     }
 
     /// Takes what says the same from a sibling instead of keeping a second copy.

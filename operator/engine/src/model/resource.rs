@@ -1,12 +1,11 @@
 //! Objects that are judged on their own and that nothing else is built from: one type for all of them, so that the world keeps them in one place.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::config::{ConfigMap, LimitRange, Secret};
 use super::configuration::Configuration;
 use super::rbac::{Binding, Role};
-use super::{Kind, Meta, null_as_default};
+use super::{Kind, Meta, Node, null_as_default};
 
 /// A trimmed view of an object that is judged on its own.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,15 +48,18 @@ impl Resource {
     }
 
     /// Decodes an object of such a kind.
-    pub fn decode(kind: Kind, object: Value) -> Result<Self, serde_json::Error> {
+    ///
+    /// # Errors
+    /// A field has a type or value that the kind does not allow.
+    pub fn decode<'de>(kind: Kind, object: impl Node<'de>) -> Result<Self, serde_json::Error> {
         let mut resource = match kind {
-            Kind::ConfigMap => Self::ConfigMap(serde_json::from_value(object)?),
-            Kind::Secret => Self::Secret(serde_json::from_value(object)?),
-            Kind::LimitRange => Self::LimitRange(serde_json::from_value(object)?),
-            Kind::Role | Kind::ClusterRole => Self::Role(serde_json::from_value(object)?),
-            Kind::RoleBinding | Kind::ClusterRoleBinding => Self::Binding(serde_json::from_value(object)?),
-            _ if kind.configures().is_some() => Self::Configuration(serde_json::from_value(object)?),
-            _ => Self::Other(serde_json::from_value::<OnlyMeta>(object)?.metadata),
+            Kind::ConfigMap => Self::ConfigMap(Deserialize::deserialize(object)?),
+            Kind::Secret => Self::Secret(Deserialize::deserialize(object)?),
+            Kind::LimitRange => Self::LimitRange(Deserialize::deserialize(object)?),
+            Kind::Role | Kind::ClusterRole => Self::Role(Deserialize::deserialize(object)?),
+            Kind::RoleBinding | Kind::ClusterRoleBinding => Self::Binding(Deserialize::deserialize(object)?),
+            _ if kind.configures().is_some() => Self::Configuration(Deserialize::deserialize(object)?),
+            _ => Self::Other(OnlyMeta::deserialize(object)?.metadata),
         };
         // Nobody asks who wrote a field of these, and it is half of their bytes.
         resource.metadata_mut().managed_fields = Vec::new();

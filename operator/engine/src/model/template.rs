@@ -8,8 +8,11 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::literal::{Exposed, exposed_in};
-use super::{null_as_default, one_or_many};
+use super::literal::Exposed;
+use super::{Node, null_as_default, one_or_many};
+use reading::Reading;
+
+mod reading;
 
 pub use super::container::*;
 pub use super::security::*;
@@ -76,43 +79,45 @@ pub struct PodTemplate {
 
 impl PodTemplate {
     /// Decodes a template from its JSON form. `keep_text` for kinds whose template may be patched.
-    pub fn decode(mut template: Value, keep_text: bool) -> Result<Self, serde_json::Error> {
-        if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
-            labels.remove("pod-template-hash");
-        }
-        if keep_text && is_deeper_than(&template, DEEPEST) {
-            let why = format!("the pod template is nested deeper than {DEEPEST} levels");
-            return Err(serde::de::Error::custom(why));
-        }
-        let text = template.to_string();
-        let hash = TemplateHash::of_text(&text);
-        let exposed = exposed_in(&template).into();
-        let view: TemplateView = serde_json::from_value(template)?;
-        Ok(Self {
+    ///
+    /// # Errors
+    /// A field has a type or value that it may not have, or the template is nested deeper than any is.
+    pub fn decode<'de>(template: impl Node<'de>, keep_text: bool) -> Result<Self, serde_json::Error> {
+        let reading = Reading::of_template(template, keep_text)?;
+        let view = TemplateView::deserialize(template)?;
+        Ok(Self::of(reading, view, keep_text))
+    }
+
+    /// The part of a pod that a template could have said, so that a status write does not make another template of it.
+    pub(super) fn of_pod<'de>(pod: impl Node<'de>) -> Result<Self, serde_json::Error> {
+        let reading = Reading::of_pod(pod)?;
+        let view = TemplateView::deserialize(pod)?;
+        Ok(Self::of(reading, view, true))
+    }
+
+    /// One that says nothing.
+    pub(super) fn empty() -> Self {
+        let reading = Reading {
+            text: "{}".to_owned(),
+            exposed: Vec::new(),
+        };
+        Self::of(reading, TemplateView::default(), true)
+    }
+
+    fn of(reading: Reading, view: TemplateView, keep_text: bool) -> Self {
+        Self {
             labels: Arc::unwrap_or_clone(view.metadata.labels),
             annotations: view.metadata.annotations,
             spec: Arc::new(view.spec),
-            hash,
-            text: if keep_text { text.into() } else { "".into() },
-            exposed,
-        })
+            hash: TemplateHash::of_text(&reading.text),
+            text: if keep_text { reading.text.into() } else { "".into() },
+            exposed: reading.exposed.into(),
+        }
     }
 
     /// The template as JSON; `null` where the text was not kept.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or(Value::Null)
-    }
-}
-
-/// Deepest template that is read: what is kept as text must be read again, and no reader of JSON follows without end. Pod specs have 15 levels.
-const DEEPEST: usize = 100;
-
-fn is_deeper_than(value: &Value, levels: usize) -> bool {
-    match value {
-        Value::Object(_) | Value::Array(_) if levels == 0 => true,
-        Value::Object(fields) => fields.values().any(|field| is_deeper_than(field, levels - 1)),
-        Value::Array(items) => items.iter().any(|item| is_deeper_than(item, levels - 1)),
-        _ => false,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Kind, LabelSelector, Meta, ObjectRef, PodTemplate, null_as_default};
+use super::{Kind, LabelSelector, Meta, Node, ObjectRef, PodTemplate, null_as_default};
 
 /// A workload of any kind, with everything that planning and verification read.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,6 +120,17 @@ pub enum DecodeError {
     },
 }
 
+impl DecodeError {
+    /// That an object cannot be read as this kind.
+    pub(crate) fn of<'de>(kind: Kind, object: impl Node<'de>, source: serde_json::Error) -> Self {
+        Self::Field {
+            kind,
+            name: display_name(object),
+            source,
+        }
+    }
+}
+
 impl Workload {
     /// JSON pointer of the pod template inside an object of this kind; empty for a pod, which is its own template.
     pub const fn template_pointer(kind: Kind) -> &'static str {
@@ -130,50 +141,42 @@ impl Workload {
         }
     }
 
-    /// Decodes any workload kind from its JSON form.
-    pub fn decode(kind: Kind, mut object: Value) -> Result<Self, DecodeError> {
-        let name = display_name(&object);
-        let fail = |source| DecodeError::Field {
-            kind,
-            name: name.clone(),
-            source,
-        };
-        let template = match kind {
-            Kind::Pod => pod_as_template(&object),
-            _ => object
-                .pointer_mut(Self::template_pointer(kind))
-                .map(Value::take)
-                .unwrap_or_default(),
-        };
+    /// The keys of [`Self::template_pointer`].
+    const fn template_path(kind: Kind) -> &'static [&'static str] {
+        match kind {
+            Kind::Pod => &[],
+            Kind::CronJob => &["spec", "jobTemplate", "spec", "template"],
+            _ => &["spec", "template"],
+        }
+    }
+
+    /// Decodes any workload kind.
+    ///
+    /// # Errors
+    /// A field has a type or value that the kind does not allow.
+    pub fn decode<'de>(kind: Kind, object: impl Node<'de>) -> Result<Self, DecodeError> {
+        Self::parts(kind, object).map_err(|source| DecodeError::of(kind, object, source))
+    }
+
+    pub(crate) fn parts<'de>(kind: Kind, object: impl Node<'de>) -> Result<Self, serde_json::Error> {
         let keep_text = !matches!(kind, Kind::ReplicaSet);
-        let template = if template.is_null() {
-            Value::Object(serde_json::Map::default())
-        } else {
-            template
+        let template = match kind {
+            Kind::Pod => PodTemplate::of_pod(object)?,
+            _ => match present(object.at(Self::template_path(kind))) {
+                Some(template) => PodTemplate::decode(template, keep_text)?,
+                None => PodTemplate::empty(),
+            },
         };
-        let template = PodTemplate::decode(template, keep_text).map_err(&fail)?;
         let spec = match kind {
             // A pod has nothing of it, and the selector of a ReplicationController is a plain map.
             Kind::Pod | Kind::ReplicationController => WorkloadSpec::default(),
-            _ => object
-                .get_mut("spec")
-                .map(Value::take)
-                .map_or(Ok(WorkloadSpec::default()), decode_or_default)
-                .map_err(&fail)?,
+            _ => decode_or_default(object.get("spec"))?,
         };
         let status = match kind {
             Kind::Pod => WorkloadStatus::default(),
-            _ => object
-                .get_mut("status")
-                .map(Value::take)
-                .map_or(Ok(WorkloadStatus::default()), decode_or_default)
-                .map_err(&fail)?,
+            _ => decode_or_default(object.get("status"))?,
         };
-        let mut meta: Meta = object
-            .get_mut("metadata")
-            .map(Value::take)
-            .map_or(Ok(Meta::default()), decode_or_default)
-            .map_err(&fail)?;
+        let mut meta: Meta = decode_or_default(object.get("metadata"))?;
         if matches!(kind, Kind::Pod | Kind::ReplicaSet) {
             meta.managed_fields = Vec::new();
         }
@@ -208,27 +211,18 @@ impl Workload {
     }
 }
 
-/// The part of a pod that a template could have said, so that a status write does not make another template of it.
-fn pod_as_template(pod: &Value) -> Value {
-    let part = |pointer| pod.pointer(pointer).cloned().unwrap_or_default();
-    serde_json::json!({
-        "metadata": {"labels": part("/metadata/labels"), "annotations": part("/metadata/annotations")},
-        "spec": part("/spec"),
-    })
+fn present<'de, N: Node<'de>>(node: Option<N>) -> Option<N> {
+    node.filter(|node| !node.is_null())
 }
 
-fn decode_or_default<T: Default + serde::de::DeserializeOwned>(value: Value) -> Result<T, serde_json::Error> {
-    if value.is_null() {
-        Ok(T::default())
-    } else {
-        serde_json::from_value(value)
-    }
+fn decode_or_default<'de, T: Default + Deserialize<'de>>(node: Option<impl Node<'de>>) -> Result<T, serde_json::Error> {
+    present(node).map_or_else(|| Ok(T::default()), T::deserialize)
 }
 
 /// `namespace/name` of any object, for messages about objects that cannot be decoded.
-pub fn display_name(object: &Value) -> String {
-    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    match (text("/metadata/namespace"), text("/metadata/name")) {
+pub fn display_name<'de>(object: impl Node<'de>) -> String {
+    let text = |key| object.at(&["metadata", key]).and_then(Node::as_str).unwrap_or_default();
+    match (text("namespace"), text("name")) {
         ("", "") => "(without a name)".to_owned(),
         ("", name) => name.to_owned(),
         (namespace, name) => format!("{namespace}/{name}"),

@@ -133,7 +133,7 @@ fn effect_notes(plan: &Plan, workload: &Workload, world: &Snapshot) -> Vec<Strin
         .pointer(Workload::template_pointer(kind))
         .cloned()
         .unwrap_or_default();
-    match PodTemplate::decode(changed, true) {
+    match PodTemplate::decode(&changed, true) {
         Err(error) => notes.push(format!("the patched template cannot be read: {error}")),
         Ok(template) => {
             let repaired = Workload {

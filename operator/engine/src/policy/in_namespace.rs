@@ -28,6 +28,8 @@ pub struct InNamespace {
     /// Those that select the namespace; suspended ones too, because what they do not delegate stays undelegated.
     policies: Vec<Arc<Policy>>,
     votes: BTreeMap<ControlId, Vec<Vote>>,
+    /// The controls with votes, sorted by id: looked up here once and not for each object.
+    controls: Vec<&'static Control>,
 }
 
 impl InNamespace {
@@ -48,6 +50,7 @@ impl InNamespace {
             }
             here.policies.push(policy);
         }
+        here.controls = here.votes.keys().filter_map(|id| find(id.as_str())).collect();
         here
     }
 
@@ -69,8 +72,13 @@ impl InNamespace {
     }
 
     /// The controls that some policy asks for, each with its votes (at least one, sorted by policy).
-    pub fn votes(&self) -> impl Iterator<Item = (ControlId, &[Vote])> {
-        self.votes.iter().map(|(control, votes)| (*control, votes.as_slice()))
+    pub fn votes(&self) -> impl Iterator<Item = (&'static Control, &[Vote])> {
+        // Both are sorted by id; an id that names no control has votes only.
+        let mut controls = self.controls.iter().copied().peekable();
+        self.votes.iter().filter_map(move |(id, votes)| {
+            let control = controls.next_if(|control| control.id == *id)?;
+            Some((control, votes.as_slice()))
+        })
     }
 
     /// The votes on one control.

@@ -1,83 +1,132 @@
 //! Subjects, bindings and roles.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, LazyLock};
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
-use super::identity::Identity;
+use super::escalation::Ways;
+use super::identity::{Identity, Name};
+use super::roles::{Holdings, Roles};
 use super::rules::{Asked, Request, allows};
-use crate::model::rbac::{Binding, PolicyRule, Role, Subject};
+use crate::model::rbac::{Binding, PolicyRule, Subject};
 use crate::model::{Kind, ObjectRef, Resource};
 use crate::world::Snapshot;
 
-/// Every binding of a cluster with the rules that it grants.
-#[derive(Debug)]
-pub struct Graph<'a> {
-    grants: Vec<Grant<'a>>,
+/// Every binding of a cluster with the rules that it grants, found by whom it is to.
+#[derive(Debug, Default)]
+pub struct Graph {
+    /// Sorted by binding.
+    grants: Vec<Grant>,
+    by_name: HashMap<Name, Vec<usize>>,
+    /// Which accounts become cluster-admin. Worked out when first asked for: few readers do.
+    ways: OnceLock<Ways>,
 }
 
 /// One binding and what it grants.
 #[derive(Clone, Debug)]
-pub struct Grant<'a> {
+pub struct Grant {
     /// The binding.
     pub binding: ObjectRef,
     /// Where it holds: a namespace, or `None` for everywhere.
     pub namespace: Option<Arc<str>>,
     /// What is granted.
     pub role: ObjectRef,
-    /// To whom.
-    pub subjects: &'a [Subject],
-    /// The rules of its role, those of aggregated roles included; none where the role was not seen.
-    pub rules: Vec<&'a PolicyRule>,
+    object: Arc<Resource>,
+    pub(super) holdings: Arc<Holdings>,
 }
 
-impl Grant<'_> {
-    /// Whether it is to somebody, by name or by a group.
-    pub fn is_to(&self, identity: &Identity) -> bool {
-        self.subjects
+impl Grant {
+    /// To whom.
+    pub fn subjects(&self) -> &[Subject] {
+        match &*self.object {
+            Resource::Binding(binding) => &binding.subjects,
+            _ => &[],
+        }
+    }
+
+    /// The rules of its role, those of aggregated roles included; none where the role was not seen.
+    pub fn rules(&self) -> impl Iterator<Item = &PolicyRule> {
+        self.holdings.rules()
+    }
+
+    /// The names that the API server compares with who asks.
+    pub(super) fn names(&self) -> impl Iterator<Item = Name> {
+        let place = self.namespace.as_deref();
+        self.subjects()
             .iter()
-            .any(|named| identity.is(named, self.namespace.as_deref()))
+            .filter_map(move |subject| Name::of(subject, place))
     }
 }
 
-impl<'a> Graph<'a> {
+impl Graph {
     /// The graph of everything that was seen.
-    pub fn of(world: &'a Snapshot) -> Self {
-        let bindings = bindings(world);
-        Self {
-            grants: bindings
-                .map(|(reference, binding)| Grant {
+    pub fn of(world: &Snapshot) -> Self {
+        let mut roles = Roles::of(world);
+        let mut grants: Vec<Grant> = bindings(world)
+            .map(|(reference, object, binding)| {
+                let role = role_of(&reference, binding);
+                Grant {
                     namespace: (reference.kind == Kind::RoleBinding).then(|| Arc::clone(&reference.namespace)),
-                    rules: rules_of(world, &reference, binding),
-                    role: role_of(&reference, binding),
-                    subjects: &binding.subjects,
+                    holdings: roles.holdings(&role),
+                    object: Arc::clone(object),
+                    role,
                     binding: reference,
-                })
-                .collect(),
+                }
+            })
+            .collect();
+        grants.sort_by(|a, b| a.binding.cmp(&b.binding));
+        let mut by_name: HashMap<Name, Vec<usize>> = HashMap::new();
+        for (index, grant) in grants.iter().enumerate() {
+            for name in grant.names() {
+                by_name.entry(name).or_default().push(index);
+            }
+        }
+        Self {
+            grants,
+            by_name,
+            ways: OnceLock::new(),
         }
     }
 
     /// Every grant.
-    pub fn grants(&self) -> impl Iterator<Item = &Grant<'a>> {
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
         self.grants.iter()
     }
 
+    /// What a binding grants.
+    pub fn grant(&self, binding: &ObjectRef) -> Option<&Grant> {
+        let found = self.grants.binary_search_by(|grant| grant.binding.cmp(binding));
+        found.ok().map(|index| &self.grants[index])
+    }
+
     /// The grants to somebody, by its own name and by the groups that it is in.
-    pub fn to<'b>(&'b self, identity: &'b Identity) -> impl Iterator<Item = &'b Grant<'a>> {
-        self.grants.iter().filter(|grant| grant.is_to(identity))
+    pub fn to(&self, identity: &Identity) -> impl Iterator<Item = &Grant> {
+        self.to_any(identity.names())
+    }
+
+    fn to_any(&self, names: impl Iterator<Item = Name>) -> impl Iterator<Item = &Grant> {
+        let mut found: Vec<usize> = names
+            .filter_map(|name| self.by_name.get(&name))
+            .flatten()
+            .copied()
+            .collect();
+        // One binding may name somebody twice.
+        found.sort_unstable();
+        found.dedup();
+        found.into_iter().map(|index| &self.grants[index])
     }
 
     /// The grants and rules that let somebody do something in a namespace, or everywhere (`None`).
-    pub fn granting<'b>(
-        &'b self,
-        identity: &'b Identity,
-        asked: &'b Asked<'b>,
-        namespace: Option<&'b str>,
-    ) -> impl Iterator<Item = (&'b Grant<'a>, &'a PolicyRule)> {
+    pub fn granting<'a>(
+        &'a self,
+        identity: &Identity,
+        asked: &'a Asked<'a>,
+        namespace: Option<&'a str>,
+    ) -> impl Iterator<Item = (&'a Grant, &'a PolicyRule)> {
         self.to(identity)
             .filter(move |grant| grant.namespace.is_none() || grant.namespace.as_deref() == namespace)
             .flat_map(move |grant| {
-                let allowing = grant.rules.iter().filter(|rule| allows(rule, asked));
-                allowing.map(move |rule| (grant, *rule))
+                let allowing = grant.rules().filter(|rule| allows(rule, asked));
+                allowing.map(move |rule| (grant, rule))
             })
     }
 
@@ -86,6 +135,17 @@ impl<'a> Graph<'a> {
         let identity = Identity::of(subject);
         let asked = Asked::Resource(*request);
         self.granting(&identity, &asked, namespace).next().is_some()
+    }
+
+    /// Whether some binding names an account, or a group of accounts that it is in: most accounts have no rights but everybody's.
+    pub fn has_rights(&self, account: &Identity) -> bool {
+        let everybody = Name::group("system:authenticated");
+        let names = account.names().filter(|name| *name != everybody);
+        self.to_any(names).next().is_some()
+    }
+
+    pub(super) fn ways(&self) -> &Ways {
+        self.ways.get_or_init(|| Ways::of(self))
     }
 }
 
@@ -98,71 +158,8 @@ fn role_of(at: &ObjectRef, binding: &Binding) -> ObjectRef {
     ObjectRef::new(kind, &at.namespace, &binding.role_ref.name)
 }
 
-/// What `cluster-admin` holds in every cluster; manifests bind it and do not have it.
-static EVERYTHING: LazyLock<[PolicyRule; 2]> = LazyLock::new(|| {
-    let all = || vec!["*".to_owned()];
-    [
-        PolicyRule {
-            verbs: all(),
-            api_groups: all(),
-            resources: all(),
-            ..PolicyRule::default()
-        },
-        PolicyRule {
-            verbs: all(),
-            non_resource_urls: all(),
-            ..PolicyRule::default()
-        },
-    ]
-});
-
-/// The rules of a binding's role. Rules of an aggregated ClusterRole are written into it by the controller manager; manifests have only the selectors, so both
-/// are read.
-pub(crate) fn rules_of<'a>(world: &'a Snapshot, at: &ObjectRef, binding: &Binding) -> Vec<&'a PolicyRule> {
-    let reference = role_of(at, binding);
-    let Some(role) = role(world, &reference) else {
-        let is_admin = reference.kind == Kind::ClusterRole && *reference.name == *"cluster-admin";
-        return if is_admin {
-            EVERYTHING.iter().collect()
-        } else {
-            Vec::new()
-        };
-    };
-    let (mut seen, mut open, mut rules) = (BTreeSet::from([&*role.metadata.name]), vec![role], Vec::new());
-    // What is taken in may itself take in others, and may do so in a circle.
-    while let Some(role) = open.pop() {
-        rules.extend(&role.rules);
-        let selectors = role
-            .aggregation_rule
-            .iter()
-            .flat_map(|rule| &rule.cluster_role_selectors);
-        for selector in selectors {
-            let selected = cluster_roles(world).filter(|role| selector.matches(&role.metadata.labels));
-            open.extend(selected.filter(|role| seen.insert(&role.metadata.name)));
-        }
-    }
-    rules
-}
-
-fn role<'a>(world: &'a Snapshot, reference: &ObjectRef) -> Option<&'a Role> {
-    match world.resource(reference).map(AsRef::as_ref) {
-        Some(Resource::Role(role)) => Some(role),
-        _ => None,
-    }
-}
-
-fn cluster_roles(world: &Snapshot) -> impl Iterator<Item = &Role> {
-    let shard = world.shard("").into_iter();
-    shard
-        .flat_map(|shard| shard.resources_of(Kind::ClusterRole))
-        .filter_map(|(_, resource)| match resource {
-            Resource::Role(role) => Some(role),
-            _ => None,
-        })
-}
-
 /// Every binding of the cluster.
-fn bindings(world: &Snapshot) -> impl Iterator<Item = (ObjectRef, &Binding)> {
+fn bindings(world: &Snapshot) -> impl Iterator<Item = (ObjectRef, &Arc<Resource>, &Binding)> {
     world.shards.iter().flat_map(|(namespace, shard)| {
         let kind = if namespace.is_empty() {
             Kind::ClusterRoleBinding
@@ -171,118 +168,9 @@ fn bindings(world: &Snapshot) -> impl Iterator<Item = (ObjectRef, &Binding)> {
         };
         shard
             .resources_of(kind)
-            .filter_map(move |(name, resource)| match resource {
-                Resource::Binding(binding) => Some((ObjectRef::new(kind, namespace, name), binding)),
+            .filter_map(move |(name, resource)| match &**resource {
+                Resource::Binding(binding) => Some((ObjectRef::new(kind, namespace, name), resource, binding)),
                 _ => None,
             })
     })
-}
-
-/// Whether some binding names a subject, or a group of accounts that it is in: most accounts have no rights but everybody's.
-pub fn has_rights(world: &Snapshot, subject: &Subject) -> bool {
-    let identity = Identity::of(subject);
-    bindings(world).any(|(reference, binding)| {
-        let place = Some(&*reference.namespace).filter(|namespace| !namespace.is_empty());
-        let named = |named: &Subject| named.name != "system:authenticated" && identity.is(named, place);
-        binding.subjects.iter().any(named)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Identity, Request, way_to_admin};
-    use super::*;
-    use crate::testing::Case;
-
-    const CLUSTER: &str = "
-{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: reader}, rules: [{apiGroups: [''], resources: [secrets], verbs: [get]}]}
----
-{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: all}, aggregationRule: {clusterRoleSelectors: [{matchLabels: {part: x}}]}}
----
-{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: part, labels: {part: x}}, rules: [{apiGroups: ['*'], resources: ['*'], verbs: ['*']}]}
----
-{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: maker, namespace: shop}, rules: [{apiGroups: [''], resources: [pods], verbs: [create]}]}
----
-{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: a, namespace: shop}, roleRef: {kind: ClusterRole, name: reader}, subjects: [{kind: ServiceAccount, name: web, namespace: shop}]}
----
-{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: b, namespace: shop}, roleRef: {kind: Role, name: maker}, subjects: [{kind: Group, name: 'system:serviceaccounts:ci'}]}
----
-{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: c}, roleRef: {kind: ClusterRole, name: all}, subjects: [{kind: ServiceAccount, name: operator, namespace: shop}]}
-";
-
-    fn account(namespace: &str, name: &str) -> Subject {
-        Subject {
-            kind: "ServiceAccount".to_owned(),
-            name: name.to_owned(),
-            namespace: namespace.to_owned(),
-        }
-    }
-
-    #[test]
-    fn rights_hold_where_they_are_bound() {
-        let mut case = Case::of(CLUSTER);
-        let (world, _) = case.world.drain();
-        let graph = Graph::of(&world);
-        let secrets = Request::any("get", "", "secrets");
-        let web = account("shop", "web");
-        assert!(graph.can(&web, &secrets, Some("shop")));
-        assert!(
-            !graph.can(&web, &secrets, Some("bank")),
-            "a RoleBinding holds in its namespace"
-        );
-        assert!(!graph.can(&web, &secrets, None));
-        assert!(
-            !graph.can(&account("bank", "web"), &secrets, Some("shop")),
-            "another account"
-        );
-        assert!(graph.can(&account("shop", "operator"), &secrets, None), "aggregated");
-        assert!(
-            graph.can(&account("ci", "any"), &Request::any("create", "", "pods"), Some("shop")),
-            "a group"
-        );
-    }
-
-    #[test]
-    fn who_makes_pods_becomes_their_accounts() {
-        let mut case = Case::of(CLUSTER);
-        let (world, _) = case.world.drain();
-        let graph = Graph::of(&world);
-        assert_eq!(
-            way_to_admin(&graph, &Identity::of_account("shop", "operator")).map(|way| way.len()),
-            Some(1)
-        );
-        let way = way_to_admin(&graph, &Identity::of_account("ci", "builder")).expect("over pods of shop");
-        assert_eq!(way.len(), 2, "{way:?}");
-        assert!(way[0].to_string().contains("shop/operator"), "{}", way[0]);
-        assert!(way_to_admin(&graph, &Identity::of_account("shop", "web")).is_none());
-    }
-    #[test]
-    fn aggregation_goes_through_roles_that_aggregate_and_ends_in_a_circle() {
-        let mut case = Case::of(
-            "
-{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: a, labels: {in: b}}, aggregationRule: {clusterRoleSelectors: [{matchLabels: {in: a}}]}}
----
-{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: b, labels: {in: a}}, aggregationRule: {clusterRoleSelectors: [{matchLabels: {in: b}}]}}
----
-{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: c, labels: {in: b}}, rules: [{apiGroups: [''], resources: [pods], verbs: [get]}]}
----
-{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: a}, roleRef: {kind: ClusterRole, name: a}, subjects: [{kind: User, name: alice}]}
----
-{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: admin}, roleRef: {kind: ClusterRole, name: cluster-admin}, subjects: [{kind: User, name: root}]}
-",
-        );
-        let (world, _) = case.world.drain();
-        let graph = Graph::of(&world);
-        let user = |name: &str| Subject {
-            kind: "User".to_owned(),
-            name: name.to_owned(),
-            namespace: String::new(),
-        };
-        assert!(graph.can(&user("alice"), &Request::any("get", "", "pods"), None));
-        assert!(!graph.can(&user("alice"), &Request::any("list", "", "pods"), None));
-        assert!(
-            graph.can(&user("root"), &Request::any("delete", "apps", "deployments"), None),
-            "cluster-admin stands in no manifest"
-        );
-    }
 }

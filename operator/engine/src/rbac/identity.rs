@@ -14,6 +14,53 @@ pub struct Identity {
     pub groups: BTreeSet<String>,
 }
 
+/// What a subject of a binding says, as the API server compares it with who asks. A service account is the user that it is known as.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Name {
+    User(String),
+    Group(String),
+}
+
+impl Name {
+    /// A group.
+    pub(super) fn group(name: &str) -> Self {
+        Self::Group(name.to_owned())
+    }
+
+    /// What a subject says; `None` where it can be nobody. `place` is the namespace of the binding, where accounts live that name none.
+    pub(super) fn of(subject: &Subject, place: Option<&str>) -> Option<Self> {
+        match subject.kind.as_str() {
+            "Group" => Some(Self::group(&subject.name)),
+            "User" => (!subject.name.is_empty()).then(|| Self::User(subject.name.clone())),
+            "ServiceAccount" => {
+                let namespace = match subject.namespace.as_str() {
+                    "" => place.unwrap_or_default(),
+                    namespace => namespace,
+                };
+                let user = format!("{ACCOUNT}{namespace}:{}", subject.name);
+                (account(&user) == Some((namespace, &subject.name))).then_some(Self::User(user))
+            }
+            _ => None,
+        }
+    }
+
+    /// Namespace and name, if it is a service account.
+    pub(super) fn account(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::User(user) => account(user),
+            Self::Group(_) => None,
+        }
+    }
+
+    /// The namespace, if it is the group of all service accounts of one.
+    pub(super) fn accounts_of(&self) -> Option<&str> {
+        match self {
+            Self::Group(group) => group.strip_prefix("system:serviceaccounts:"),
+            Self::User(_) => None,
+        }
+    }
+}
+
 const ACCOUNT: &str = "system:serviceaccount:";
 const ANONYMOUS: &str = "system:anonymous";
 
@@ -58,22 +105,11 @@ impl Identity {
         }
     }
 
-    /// Whether a subject of a binding is this one. `place` is the namespace of the binding, where accounts live that name none.
-    pub fn is(&self, named: &Subject, place: Option<&str>) -> bool {
-        match named.kind.as_str() {
-            "Group" => self.groups.contains(&named.name),
-            "User" => !self.user.is_empty() && self.user == named.name,
-            "ServiceAccount" => {
-                let place = place.unwrap_or_default();
-                let namespace = if named.namespace.is_empty() {
-                    place
-                } else {
-                    &named.namespace
-                };
-                account(&self.user) == Some((namespace, named.name.as_str()))
-            }
-            _ => false,
-        }
+    /// What the subjects of bindings are compared with.
+    pub(super) fn names(&self) -> impl Iterator<Item = Name> {
+        let user = (!self.user.is_empty()).then(|| Name::User(self.user.clone()));
+        user.into_iter()
+            .chain(self.groups.iter().map(|group| Name::group(group)))
     }
 
     /// Whether the API server lets it do everything without asking RBAC.
@@ -114,10 +150,14 @@ mod tests {
         }
     }
 
+    fn is(identity: &Identity, named: &Subject, place: Option<&str>) -> bool {
+        Name::of(named, place).is_some_and(|named| identity.names().any(|name| name == named))
+    }
+
     #[test]
     fn an_account_is_named_in_four_ways() {
         let web = Identity::of_account("shop", "web");
-        for (named, place, is) in [
+        for (named, place, expected) in [
             (subject("ServiceAccount", "shop", "web"), None, true),
             (subject("ServiceAccount", "", "web"), Some("shop"), true),
             (subject("ServiceAccount", "", "web"), None, false),
@@ -129,7 +169,7 @@ mod tests {
             (subject("Group", "", "system:authenticated"), None, true),
             (subject("Robot", "shop", "web"), None, false),
         ] {
-            assert_eq!(web.is(&named, place), is, "{named:?}");
+            assert_eq!(is(&web, &named, place), expected, "{named:?}");
         }
         assert_eq!(web.to_string(), "ServiceAccount shop/web");
     }
@@ -137,12 +177,12 @@ mod tests {
     #[test]
     fn nobody_is_in_no_group_but_one() {
         let nobody = Identity::of_user(ANONYMOUS, []);
-        assert!(nobody.is(&subject("Group", "", "system:unauthenticated"), None));
-        assert!(!nobody.is(&subject("Group", "", "system:authenticated"), None));
+        assert!(is(&nobody, &subject("Group", "", "system:unauthenticated"), None));
+        assert!(!is(&nobody, &subject("Group", "", "system:authenticated"), None));
         let group = Identity::of(&subject("Group", "", "ops"));
-        assert!(group.is(&subject("Group", "", "ops"), None));
+        assert!(is(&group, &subject("Group", "", "ops"), None));
         assert!(
-            !group.is(&subject("User", "", ""), None),
+            !is(&group, &subject("User", "", ""), None),
             "a group has no name of a user"
         );
     }

@@ -6,10 +6,12 @@
 mod escalation;
 mod graph;
 mod identity;
+mod roles;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 pub use escalation::{Step, way_to_admin};
-pub(crate) use graph::rules_of;
-pub use graph::{Grant, Graph, has_rights};
+pub use graph::{Grant, Graph};
 pub use identity::Identity;
 pub use rules::{Asked, Request, allows, covers, is_built_in, is_everything};

@@ -133,7 +133,7 @@ mod tests {
             .get("containers")
             .cloned()
             .unwrap_or(json!([{"name": "web"}]));
-        Workload::decode(Kind::Deployment, object).unwrap()
+        Workload::decode(Kind::Deployment, &object).unwrap()
     }
 
     #[test]

@@ -1,32 +1,27 @@
 //! Which Services the API server itself calls: behind admission webhooks, aggregated APIs and CRD conversion.
 
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::model::network::ApiServerBackend;
-use crate::model::workload::{DecodeError, display_name};
-use crate::model::{Kind, Meta, null_as_default};
+use crate::model::{Kind, Meta, Node, null_as_default};
 
 /// Name of the object and the Services it makes the API server call, sorted, without repetition.
-pub(super) fn decode(kind: Kind, object: Value) -> Result<(String, Vec<ApiServerBackend>), DecodeError> {
-    let display = display_name(&object);
-    let fail = |source| DecodeError::Field {
-        kind,
-        name: display.clone(),
-        source,
-    };
+pub(super) fn decode<'de>(
+    kind: Kind,
+    object: impl Node<'de>,
+) -> Result<(String, Vec<ApiServerBackend>), serde_json::Error> {
     let (name, services) = match kind {
         Kind::ApiService => {
-            let api: ApiService = serde_json::from_value(object).map_err(fail)?;
+            let api = ApiService::deserialize(object)?;
             (api.metadata.name, vec![api.spec.service])
         }
         Kind::CustomResourceDefinition => {
-            let crd: CustomResourceDefinition = serde_json::from_value(object).map_err(fail)?;
+            let crd = CustomResourceDefinition::deserialize(object)?;
             let webhook = crd.spec.conversion.webhook.unwrap_or_default();
             (crd.metadata.name, vec![webhook.client_config.service])
         }
         _ => {
-            let configuration: WebhookConfiguration = serde_json::from_value(object).map_err(fail)?;
+            let configuration = WebhookConfiguration::deserialize(object)?;
             let services = configuration.webhooks.into_iter().map(|w| w.client_config.service);
             (configuration.metadata.name, services.collect())
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::World;
+use super::derived::Derived;
 use crate::components::{is_home, runtime_sockets};
 use crate::model::{Kind, LabelSelector, Namespace, NetworkPolicy, ObjectRef, Pod, Workload};
 use crate::world::Reading;
@@ -60,7 +61,10 @@ impl World {
             self.dirty.insert(reference.clone());
         }
         match reference.kind {
-            Kind::Role | Kind::ClusterRole | Kind::RoleBinding | Kind::ClusterRoleBinding => self.rights_changed = true,
+            Kind::Role | Kind::ClusterRole | Kind::RoleBinding | Kind::ClusterRoleBinding => {
+                self.rights_changed = true;
+                self.snapshot_mut().rights = Derived::default();
+            }
             Kind::ServiceAccount => self.mark_account(reference),
             Kind::PodDisruptionBudget => {
                 let shard = self.current.shard(&reference.namespace);

@@ -15,6 +15,7 @@
 
 mod backends;
 mod delta;
+mod derived;
 mod dirty;
 mod faults;
 mod index;

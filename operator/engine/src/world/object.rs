@@ -1,16 +1,15 @@
 //! One decoded object of any kind that the engine knows.
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::backends;
 use super::faults;
 use crate::model::disruption::ResourceQuota;
 use crate::model::network::ApiServerBackend;
-use crate::model::workload::{DecodeError, display_name};
+use crate::model::workload::DecodeError;
 use crate::model::{
-    Ingress, Kind, Meta, Namespace, NetworkPolicy, ObjectRef, OwnerReference, Pod, PodDisruptionBudget, Resource,
+    Ingress, Kind, Meta, Namespace, NetworkPolicy, Node, ObjectRef, OwnerReference, Pod, PodDisruptionBudget, Resource,
     Service, ServiceAccount, Workload,
 };
 
@@ -44,20 +43,21 @@ pub enum Object {
 }
 
 impl Object {
-    /// Decodes an object of `kind` from its JSON form. Fails on a field of the wrong type, never on an unknown one.
-    pub fn decode(kind: Kind, object: Value) -> Result<Self, DecodeError> {
+    /// Decodes an object of `kind`. Fails on a field of the wrong type, never on an unknown one.
+    pub fn decode<'de>(kind: Kind, object: impl Node<'de>) -> Result<Self, DecodeError> {
+        Self::parts(kind, object).map_err(|source| DecodeError::of(kind, object, source))
+    }
+
+    fn parts<'de>(kind: Kind, object: impl Node<'de>) -> Result<Self, serde_json::Error> {
         Ok(match kind {
-            Kind::Namespace => Self::Namespace(view(kind, object)?),
+            Kind::Namespace => Self::Namespace(Deserialize::deserialize(object)?),
             Kind::Pod => {
-                // From a borrow: most pods are not bare, and a copy of each would cost more than its view.
-                let pod = Pod::deserialize(&object).map_err(|source| DecodeError::Field {
-                    kind,
-                    name: display_name(&object),
-                    source,
-                })?;
+                let mut pod = Pod::deserialize(object)?;
+                // Nothing asks who wrote a field of a live pod, and there are many pods.
+                pod.metadata.managed_fields = Vec::new();
                 let bare = template_owner(Kind::Pod, &pod.metadata).is_none();
-                let workload = bare.then(|| Workload::decode(kind, object)).transpose()?;
-                Self::Pod(without_managed_fields(pod), workload.map(Box::new))
+                let workload = bare.then(|| Workload::parts(kind, object)).transpose()?;
+                Self::Pod(pod, workload.map(Box::new))
             }
             Kind::Deployment
             | Kind::ReplicaSet
@@ -65,17 +65,17 @@ impl Object {
             | Kind::DaemonSet
             | Kind::Job
             | Kind::CronJob
-            | Kind::ReplicationController => Self::Workload(Box::new(Workload::decode(kind, object)?)),
-            Kind::ServiceAccount => Self::ServiceAccount(view(kind, object)?),
-            Kind::Service => Self::Service(view(kind, object)?),
-            Kind::Ingress => Self::Ingress(view(kind, object)?),
+            | Kind::ReplicationController => Self::Workload(Box::new(Workload::parts(kind, object)?)),
+            Kind::ServiceAccount => Self::ServiceAccount(Deserialize::deserialize(object)?),
+            Kind::Service => Self::Service(Deserialize::deserialize(object)?),
+            Kind::Ingress => Self::Ingress(Deserialize::deserialize(object)?),
             Kind::NetworkPolicy => {
-                let faults = faults::of(&object);
-                let policy: NetworkPolicy = view(kind, object)?;
+                let faults = faults::of(&Value::deserialize(object)?);
+                let policy = NetworkPolicy::deserialize(object)?;
                 Self::NetworkPolicy(NetworkPolicy { faults, ..policy })
             }
-            Kind::PodDisruptionBudget => Self::PodDisruptionBudget(view(kind, object)?),
-            Kind::ResourceQuota => Self::ResourceQuota(view(kind, object)?),
+            Kind::PodDisruptionBudget => Self::PodDisruptionBudget(Deserialize::deserialize(object)?),
+            Kind::ResourceQuota => Self::ResourceQuota(Deserialize::deserialize(object)?),
             Kind::ValidatingWebhookConfiguration
             | Kind::MutatingWebhookConfiguration
             | Kind::ApiService
@@ -83,12 +83,30 @@ impl Object {
                 let (name, backends) = backends::decode(kind, object)?;
                 Self::Caller(ObjectRef::new(kind, "", &name), backends)
             }
-            _ => {
-                let name = display_name(&object);
-                let fail = |source| DecodeError::Field { kind, name, source };
-                Self::Resource(kind, Resource::decode(kind, object).map_err(fail)?)
-            }
+            _ => Self::Resource(kind, Resource::decode(kind, object)?),
         })
+    }
+
+    /// Says where an object lives whose manifest does not.
+    pub fn put_in_namespace(&mut self, namespace: &str) {
+        let live_in = |meta: &mut Meta| namespace.clone_into(&mut meta.namespace);
+        match self {
+            Self::Pod(pod, workload) => {
+                live_in(&mut pod.metadata);
+                if let Some(workload) = workload {
+                    live_in(&mut workload.meta);
+                }
+            }
+            Self::Workload(o) => live_in(&mut o.meta),
+            Self::ServiceAccount(o) => live_in(&mut o.metadata),
+            Self::Service(o) => live_in(&mut o.metadata),
+            Self::Ingress(o) => live_in(&mut o.metadata),
+            Self::NetworkPolicy(o) => live_in(&mut o.metadata),
+            Self::PodDisruptionBudget(o) => live_in(&mut o.metadata),
+            Self::ResourceQuota(o) => live_in(&mut o.metadata),
+            Self::Resource(_, o) => live_in(o.metadata_mut()),
+            Self::Namespace(_) | Self::Caller(..) | Self::Unreadable(..) => {}
+        }
     }
 
     /// Which object this is.
@@ -125,15 +143,4 @@ pub(super) fn template_owner(child: Kind, meta: &Meta) -> Option<(Kind, &OwnerRe
         _ => false,
     };
     made_from_template.then_some((kind, owner))
-}
-
-fn view<T: DeserializeOwned>(kind: Kind, object: Value) -> Result<T, DecodeError> {
-    let name = display_name(&object);
-    serde_json::from_value(object).map_err(|source| DecodeError::Field { kind, name, source })
-}
-
-/// Nothing asks who wrote a field of a live pod, and there are many pods.
-fn without_managed_fields(mut pod: Pod) -> Pod {
-    pod.metadata.managed_fields = Vec::new();
-    pod
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::derived::Derived;
 use super::index::{Index, Key};
 use super::object::template_owner;
 use super::reading::Readings;
@@ -16,6 +17,7 @@ use crate::model::{
     Ingress, Kind, Meta, Namespace, NetworkPolicy, ObjectRef, Pod, PodDisruptionBudget, Resource, Service,
     ServiceAccount, Workload,
 };
+use crate::rbac::Graph;
 
 /// Everything in one namespace.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -53,6 +55,7 @@ pub struct Snapshot {
     /// Kubernetes minor version (1.x) of the API server; 0 where unknown (files), which means the newest.
     pub minor: u32,
     pub(super) readings: Arc<Readings>,
+    pub(super) rights: Derived<Graph>,
 }
 
 impl Snapshot {
@@ -222,6 +225,11 @@ impl Snapshot {
             .min_by_key(|set| (set.meta.creation_timestamp, &set.meta.name))
     }
 
+    /// Who may do what, worked out when it is first asked for and kept until a role or a binding changes.
+    pub fn rights(&self) -> &Graph {
+        self.rights.get_or_init(|| Graph::of(self))
+    }
+
     /// How completely a kind was read in a namespace (empty for cluster-scoped kinds).
     pub fn reading(&self, kind: Kind, namespace: &str) -> &Reading {
         self.readings.get(kind, namespace)
@@ -283,12 +291,12 @@ impl Shard {
     }
 
     /// The objects of one kind that are judged on their own, by name.
-    pub fn resources_of(&self, kind: Kind) -> impl Iterator<Item = (&Arc<str>, &Resource)> {
+    pub fn resources_of(&self, kind: Kind) -> impl Iterator<Item = (&Arc<str>, &Arc<Resource>)> {
         let first: Key = (kind, "".into());
         self.resources
             .range(first..)
             .take_while(move |((of, _), _)| *of == kind)
-            .map(|((_, name), resource)| (name, &**resource))
+            .map(|((_, name), resource)| (name, resource))
     }
 
     /// Names of the objects of a kind; of Namespaces the empty name, if there is one.

@@ -305,7 +305,7 @@ fn static_pods_have_no_token() {
     let pod = json!({"metadata": {"namespace": "kube-system", "name": "etcd", "annotations": {"kubernetes.io/config.mirror": "x"}},
                      "spec": {"containers": [{"name": "etcd"}]}});
     let mut world = World::new(37);
-    world.apply(Delta::Apply(Object::decode(Kind::Pod, pod).expect("a pod")));
+    world.apply(Delta::Apply(Object::decode(Kind::Pod, &pod).expect("a pod")));
     let judgements = support::judge(control("SA-001"), &world.drain().0, &Parameters::default());
     assert_eq!(judgements[0].1.verdict(), Verdict::NotApplicable);
     assert!(
@@ -324,7 +324,7 @@ fn namespaces_are_judged_by_what_their_server_knows() {
         let namespace = json!({"metadata": {"name": "shop", "labels": labels}});
         let mut world = World::new(minor);
         world.apply(Delta::Apply(
-            Object::decode(Kind::Namespace, namespace).expect("a namespace"),
+            Object::decode(Kind::Namespace, &namespace).expect("a namespace"),
         ));
         let world = world.drain().0;
         let mut parameters = Parameters::default();
@@ -356,7 +356,7 @@ fn namespaces_on_their_way_out_are_not_judged() {
     let namespace = json!({"metadata": {"name": "shop"}, "status": {"phase": "Terminating"}});
     let mut world = World::new(37);
     world.apply(Delta::Apply(
-        Object::decode(Kind::Namespace, namespace).expect("a namespace"),
+        Object::decode(Kind::Namespace, &namespace).expect("a namespace"),
     ));
     let judgements = support::judge(control("NS-001"), &world.drain().0, &Parameters::default());
     assert_eq!(judgements[0].1.verdict(), Verdict::NotApplicable);

@@ -39,9 +39,9 @@ impl Shop {
         &mut self.deployment["spec"]["template"]["spec"]
     }
 
-    pub(crate) fn with(mut self, kind: Kind, object: Value) -> Self {
+    pub(crate) fn with(mut self, kind: Kind, object: impl std::borrow::Borrow<Value>) -> Self {
         self.deltas
-            .push(Delta::Apply(Object::decode(kind, object).expect("decodable")));
+            .push(Delta::Apply(Object::decode(kind, object.borrow()).expect("decodable")));
         self
     }
 
@@ -84,7 +84,7 @@ impl Shop {
 
     pub(crate) fn live_world(&self) -> World {
         let mut world = World::new(self.minor);
-        let deployment = Object::decode(Kind::Deployment, self.deployment.clone()).expect("a deployment");
+        let deployment = Object::decode(Kind::Deployment, &self.deployment).expect("a deployment");
         world.apply(Delta::Apply(deployment));
         self.deltas.iter().for_each(|delta| world.apply(delta.clone()));
         world.set_layers(&self.layers);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use ironside_engine::controls::{CONTROLS, Parameters};
 use ironside_engine::model::ObjectRef;
 use ironside_engine::plan::lint;
-use ironside_engine::rbac::{Graph, Identity, Request, way_to_admin};
+use ironside_engine::rbac::{Identity, Request, way_to_admin};
 use ironside_engine::world::{Object, Snapshot};
 use mutate::{Mutation, mutate, mutation};
 use proptest::collection::vec;
@@ -178,7 +178,7 @@ fn planned(objects: &[Value]) -> Result<(), TestCaseError> {
     let live: Vec<_> = objects.iter().cloned().filter_map(support::plans::as_live).collect();
     let decoded = live
         .iter()
-        .filter_map(|(kind, object)| Object::decode(*kind, object.clone()).ok());
+        .filter_map(|(kind, object)| Object::decode(*kind, object).ok());
     let world = Snapshot::of(decoded);
     for (at, (kind, object)) in live.iter().enumerate() {
         let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
@@ -190,7 +190,7 @@ fn planned(objects: &[Value]) -> Result<(), TestCaseError> {
         });
         let Some(workload) = world
             .workload(&target)
-            .filter(|_| !again && Object::decode(*kind, object.clone()).is_ok())
+            .filter(|_| !again && Object::decode(*kind, object).is_ok())
         else {
             continue;
         };
@@ -206,11 +206,15 @@ fn planned(objects: &[Value]) -> Result<(), TestCaseError> {
 
 /// Every subject that some binding names, and one that none does.
 fn asked(world: &Snapshot) {
-    let graph = Graph::of(world);
-    let mut subjects: Vec<_> = graph.grants().flat_map(|grant| grant.subjects).cloned().collect();
+    let graph = world.rights();
+    let mut subjects: Vec<_> = graph
+        .grants()
+        .flat_map(ironside_engine::rbac::Grant::subjects)
+        .cloned()
+        .collect();
     subjects.push(ironside_engine::model::rbac::Subject::default());
     for subject in &subjects {
-        way_to_admin(&graph, &Identity::of(subject));
+        way_to_admin(graph, &Identity::of(subject));
         for (verb, group, resource) in [
             ("get", "", "secrets"),
             ("create", "", "pods/exec"),

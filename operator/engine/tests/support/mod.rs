@@ -100,7 +100,7 @@ fn decode(object: &Value) -> Result<Option<Object>, String> {
     if kind.namespaced() && text("/metadata/namespace").is_empty() {
         object["metadata"]["namespace"] = "default".into();
     }
-    Object::decode(kind, object)
+    Object::decode(kind, &object)
         .map(Some)
         .map_err(|error| error.to_string())
 }

@@ -53,7 +53,7 @@ pub fn apply(workload: &Workload, edits: &[Edit]) -> Workload {
         }
         json_patch::patch(&mut object, &[add(&pointer, edit.to.clone())]).expect("edits can be made");
     }
-    Workload::decode(workload.kind, object).expect("the result is a workload")
+    Workload::decode(workload.kind, &object).expect("the result is a workload")
 }
 
 /// An explicit null is as if it were not there.

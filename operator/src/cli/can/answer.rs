@@ -32,7 +32,7 @@ struct Because {
 }
 
 impl Because {
-    fn of(grant: &Grant<'_>, rule: Option<&PolicyRule>) -> Self {
+    fn of(grant: &Grant, rule: Option<&PolicyRule>) -> Self {
         Self {
             binding: grant.binding.to_string(),
             role: grant.role.to_string(),
@@ -42,7 +42,7 @@ impl Because {
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn of(graph: &Graph<'_>, question: &'a Question) -> Self {
+    pub(super) fn of(graph: &Graph, question: &'a Question) -> Self {
         let (who, asked) = (&question.who, question.asked());
         let because: Vec<Because> = if who.is_master() {
             vec![Because {
@@ -57,7 +57,7 @@ impl<'a> Answer<'a> {
         let places = || graph.to(who).filter_map(|grant| grant.namespace.as_deref());
         let is_everywhere = question.namespace.is_none() && matches!(asked, Asked::Resource(_));
         let only_in = places().filter(|_| because.is_empty() && is_everywhere);
-        let unseen = graph.to(who).filter(|grant| grant.rules.is_empty());
+        let unseen = graph.to(who).filter(|grant| grant.rules().next().is_none());
         Self {
             only_in: only_in
                 .filter(|place| graph.granting(who, &asked, Some(place)).next().is_some())

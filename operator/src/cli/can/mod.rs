@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use ironside_engine::model::Kind;
-use ironside_engine::rbac::Graph;
 
 use self::answer::Answer;
 use self::question::Question;
@@ -83,8 +82,8 @@ impl CanArgs {
         }
         let trouble = scanned.tell_problems(err)?;
         let world = scanned.world();
-        let graph = Graph::of(&world);
-        let answers: Vec<Answer<'_>> = questions.iter().map(|question| Answer::of(&graph, question)).collect();
+        let graph = world.rights();
+        let answers: Vec<Answer<'_>> = questions.iter().map(|question| Answer::of(graph, question)).collect();
         match self.output {
             Format::Json => answer::write_json(&answers, out)?,
             Format::Table if self.reviews.is_some() => answer::write_list(&answers, Style::of_stdout(), out)?,

@@ -57,8 +57,8 @@ fn replaced(source: Source, items: Vec<Result<Item, Unreadable>>) -> Message {
 }
 
 #[allow(clippy::unnecessary_wraps)] // as watches hand it over
-fn object(kind: Kind, object: serde_json::Value) -> Result<Item, Unreadable> {
-    Ok(Item::Object(Box::new(Object::decode(kind, object).unwrap())))
+fn object(kind: Kind, object: impl std::borrow::Borrow<serde_json::Value>) -> Result<Item, Unreadable> {
+    Ok(Item::Object(Box::new(Object::decode(kind, object.borrow()).unwrap())))
 }
 
 fn web(escalation: bool) -> Message {

@@ -1,5 +1,6 @@
 //! A document as a list of tokens, each with where it stands; a collection is followed by what is in it.
 
+use ironside_engine::model::{Node, Shape};
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, IntoDeserializer as _, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
@@ -220,6 +221,41 @@ impl<'de> Deserializer<'de> for Cursor<'de> {
     }
 }
 
+impl<'de> Node<'de> for Cursor<'de> {
+    fn shape(self) -> Shape<'de, Self> {
+        match &self.token().content {
+            Content::Null => Shape::Null,
+            Content::Bool(value) => Shape::Bool(*value),
+            Content::Unsigned(value) => Shape::Number((*value).into()),
+            Content::Signed(value) => Shape::Number((*value).into()),
+            Content::Span(..) | Content::Text(_) => Shape::Text(self.text().unwrap_or_default()),
+            Content::Sequence => Shape::List(self.within().collect()),
+            Content::Mapping => {
+                let mut within = self.within();
+                let mut fields: Vec<(&str, Self)> =
+                    std::iter::from_fn(|| Some((within.next()?.text()?, within.next()?))).collect();
+                fields.sort_unstable_by_key(|(key, _)| *key);
+                Shape::Fields(fields)
+            }
+        }
+    }
+
+    fn get(self, key: &str) -> Option<Self> {
+        match self.token().content {
+            Content::Mapping => self.child(key).map(|(_, value)| value),
+            _ => None,
+        }
+    }
+
+    fn as_str(self) -> Option<&'de str> {
+        self.text()
+    }
+
+    fn is_null(self) -> bool {
+        self.token().content == Content::Null
+    }
+}
+
 impl<'t> Cursor<'t> {
     fn within(self) -> Within<'t> {
         Within {
@@ -239,8 +275,10 @@ struct Within<'t> {
     end: usize,
 }
 
-impl<'t> Within<'t> {
-    /// The next node.
+/// The next node; of a mapping keys and values in turn.
+impl<'t> Iterator for Within<'t> {
+    type Item = Cursor<'t>;
+
     fn next(&mut self) -> Option<Cursor<'t>> {
         (self.at < self.end).then(|| {
             let node = Cursor {

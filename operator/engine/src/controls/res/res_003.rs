@@ -51,7 +51,7 @@ fn check(at: &NamespaceScope<'_>, judgement: &mut Judgement) {
             .any(|item| item.kind == "Container" && !item.default.is_empty()),
         _ => false,
     };
-    if ranges.map(|(_, range)| range).any(defaults) {
+    if ranges.map(|(_, range)| &**range).any(defaults) {
         judgement.pass();
     } else {
         let expected = "a LimitRange with default and defaultRequest for containers";

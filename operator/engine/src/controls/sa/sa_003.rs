@@ -6,8 +6,7 @@ use crate::controls::catalogue::{cis, kubescape, mitre, nsa};
 use crate::controls::rbac::rules::binding_of;
 use crate::controls::{Check, Control, ControlId, Docs, Judgement, Need, ObjectScope, Severity, Threat, WorkloadScope};
 use crate::model::Kind;
-use crate::model::rbac::Subject;
-use crate::rbac::{Graph, Identity, has_rights, way_to_admin};
+use crate::rbac::{Identity, way_to_admin};
 
 /// The control.
 pub const CONTROL: Control = Control {
@@ -85,23 +84,17 @@ fn check(at: &ObjectScope<'_>, judgement: &mut Judgement) {
 
 /// A workload whose account can become cluster-admin is worth the cluster to whoever takes it over.
 fn check_workload(at: &ObjectScope<'_>, workload: &WorkloadScope<'_>, judgement: &mut Judgement) {
-    let account = Subject {
-        kind: "ServiceAccount".to_owned(),
-        name: workload.spec().service_account().to_owned(),
-        namespace: at.target.namespace.to_string(),
-    };
-    if !has_rights(at.world, &account) {
+    let name = workload.spec().service_account();
+    let account = Identity::of_account(&at.target.namespace, name);
+    let rights = at.world.rights();
+    if !rights.has_rights(&account) {
         return judgement.pass();
     }
-    match way_to_admin(&Graph::of(at.world), &Identity::of(&account)) {
+    match way_to_admin(rights, &account) {
         None => judgement.pass(),
         Some(way) => {
             let way: Vec<String> = way.iter().map(ToString::to_string).collect();
-            let found = json!(format!(
-                "{} can become cluster-admin: {}",
-                account.name,
-                way.join(", then ")
-            ));
+            let found = json!(format!("{name} can become cluster-admin: {}", way.join(", then ")));
             judgement.fail("spec.serviceAccountName", Some(found), "an account that cannot");
         }
     }

@@ -259,6 +259,6 @@ fn news_of_a_component_make_the_components_dirty_and_nothing_else() {
     case.world.observe(&Arc::new(news));
     assert_eq!(dirty(&mut case), BTreeMap::from([(Kind::Component, 9)]));
     let pod: Value = serde_saphyr::from_str(SCHEDULER.trim_end_matches("---\n")).unwrap();
-    case.world.apply(Delta::Apply(Object::decode(Kind::Pod, pod).unwrap()));
+    case.world.apply(Delta::Apply(Object::decode(Kind::Pod, &pod).unwrap()));
     assert_eq!(dirty(&mut case).get(&Kind::Component), Some(&9));
 }

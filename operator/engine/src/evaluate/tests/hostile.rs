@@ -110,7 +110,7 @@ proptest! {
                 *place = value;
             }
         }
-        if let Ok(object) = Object::decode(kind, object) {
+        if let Ok(object) = Object::decode(kind, &object) {
             let mut case = Case::of(EVERYTHING);
             let reference = object.reference();
             case.world.apply(Delta::Apply(object));
@@ -141,7 +141,7 @@ fn many_containers_long_labels_and_huge_annotations_are_judged_like_any() {
     });
     let mut case = Case::of(EVERYTHING);
     case.world
-        .apply(Delta::Apply(Object::decode(Kind::Deployment, huge).unwrap()));
+        .apply(Delta::Apply(Object::decode(Kind::Deployment, &huge).unwrap()));
     let (world, _) = case.world.drain();
     let target = ObjectRef::new(Kind::Deployment, "shop", "web");
     assert_eq!(world.workload(&target).unwrap().meta.annotations.len(), 0);
@@ -154,12 +154,12 @@ fn many_containers_long_labels_and_huge_annotations_are_judged_like_any() {
 fn a_template_that_is_nested_without_end_is_refused_by_name() {
     let nested = |depth| (0..depth).fold(json!("x"), |inside, _| json!([inside]));
     let object = |depth| json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"template": {"metadata": {"a": nested(depth)}}}});
-    let refused = Object::decode(Kind::Deployment, object(200)).unwrap_err().to_string();
+    let refused = Object::decode(Kind::Deployment, &object(200)).unwrap_err().to_string();
     assert!(
         refused.contains("shop/web") && refused.contains("100 levels"),
         "{refused}"
     );
-    let Ok(Object::Workload(read)) = Object::decode(Kind::Deployment, object(90)) else {
+    let Ok(Object::Workload(read)) = Object::decode(Kind::Deployment, &object(90)) else {
         panic!("90 levels can be read");
     };
     assert!(read.template.json().is_object());
@@ -182,7 +182,7 @@ fn a_workload_without_anything_is_judged_by_every_control() {
             json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": null}),
         ),
     ] {
-        case.world.apply(Delta::Apply(Object::decode(kind, object).unwrap()));
+        case.world.apply(Delta::Apply(Object::decode(kind, &object).unwrap()));
         let evaluation = case.evaluate(kind, "shop", "web");
         let asked = CONTROLS.iter().filter(|control| concerns(control, kind, &[])).count();
         assert_eq!(evaluation.findings.len(), asked, "{kind}");

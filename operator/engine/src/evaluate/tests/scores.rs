@@ -1,5 +1,6 @@
 //! Score and coverage over stated findings.
 
+use crate::controls::find;
 use std::collections::BTreeMap;
 
 use proptest::collection::vec;

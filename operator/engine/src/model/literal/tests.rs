@@ -1,5 +1,4 @@
 use super::*;
-use serde_json::json;
 
 #[test]
 fn names_of_credentials_are_known_by_their_words() {
@@ -83,12 +82,4 @@ fn assignments_count_only_with_a_literal() {
     ] {
         assert_eq!(assigned(text), None, "{text}");
     }
-}
-
-#[test]
-fn what_is_found_is_named_by_its_place() {
-    let value = json!({"a/b": ["x", format!("npm_{}", "a".repeat(36))]});
-    let found = exposed_in(&value);
-    assert_eq!(found.len(), 1);
-    assert_eq!(found[0].pointer, "/a~1b/1");
 }

@@ -43,7 +43,7 @@ pub(crate) fn snapshot(objects: &[Value]) -> Snapshot {
     Snapshot::of(objects.iter().map(|object| {
         let text = |field: &str| object[field].as_str().unwrap_or_default().to_owned();
         let kind = Kind::from_manifest(&text("apiVersion"), &text("kind")).expect("a kind that the engine knows");
-        Object::decode(kind, object.clone()).unwrap()
+        Object::decode(kind, object).unwrap()
     }))
 }
 

@@ -294,7 +294,7 @@ fn an_object_that_could_not_be_read_holds() {
     let readable = world.pop().unwrap();
     let mut snapshot = snapshot(&world);
     let reference = crate::model::ObjectRef::new(crate::model::Kind::Service, "shop", "odd");
-    assert!(crate::world::Object::decode(crate::model::Kind::Service, readable).is_err());
+    assert!(crate::world::Object::decode(crate::model::Kind::Service, &readable).is_err());
     snapshot.unreadable = std::sync::Arc::new([(reference, "spec.ports is no list".to_owned())].into());
     let plan = plan_namespace(&snapshot, "shop", &isolate(), &Memory::default(), super::now()).unwrap();
     assert_eq!(held(&plan), ["Unclear"]);

@@ -160,7 +160,7 @@ impl Scene {
         Snapshot::of(
             objects
                 .into_iter()
-                .map(|(kind, object)| Object::decode(kind, object).expect("a valid object")),
+                .map(|(kind, object)| Object::decode(kind, &object).expect("a valid object")),
         )
     }
 

@@ -170,7 +170,7 @@ fn world() -> Snapshot {
         let deployment = json!({"metadata": {"name": "web", "namespace": name}, "spec": {"template": {"spec": {"containers": [{"name": "web"}]}}}});
         [(Kind::Namespace, namespace), (Kind::Deployment, deployment)]
     });
-    Snapshot::of(objects.map(|(kind, value)| Object::decode(kind, value).unwrap()))
+    Snapshot::of(objects.map(|(kind, value)| Object::decode(kind, &value).unwrap()))
 }
 
 fn findings(world: &Snapshot, policies: &PolicySet, namespace: &str) -> Vec<Finding> {
@@ -253,14 +253,14 @@ proptest! {
         let all = compile(&policies);
         for namespace in ["kube-system", "ironside-system"] {
             for (control, votes) in all.in_namespace(&world, namespace).votes() {
-                prop_assert!(votes.iter().all(|vote| vote.mode <= Mode::Audit), "{control} in {namespace}: {votes:?}");
+                prop_assert!(votes.iter().all(|vote| vote.mode <= Mode::Audit), "{} in {namespace}: {votes:?}", control.id);
             }
         }
         for namespace in NAMESPACES {
             for (control, votes) in all.in_namespace(&world, namespace).votes() {
                 for vote in votes {
                     let at_home = vote.policy.namespace.as_deref().is_none_or(|own| own == namespace);
-                    prop_assert!(at_home, "{control}: {vote:?} in {namespace}");
+                    prop_assert!(at_home, "{}: {vote:?} in {namespace}", control.id);
                 }
             }
         }

@@ -278,24 +278,24 @@ impl Cluster {
 
     /// The same with other objects beside it.
     pub(super) fn snapshot_with(&self, others: impl IntoIterator<Item = (Kind, Value)>) -> Snapshot {
-        let mut objects = vec![decode(Kind::Deployment, self.deployment.clone())];
+        let mut objects = vec![decode(Kind::Deployment, &self.deployment)];
         let owner = |kind: &str, name: &str, uid: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true}]);
         for set in &self.sets {
-            objects.push(decode(Kind::ReplicaSet, json!({
+            objects.push(decode(Kind::ReplicaSet, &json!({
                 "metadata": {"name": set.uid, "namespace": "shop", "uid": set.uid, "creationTimestamp": set.created.to_string(),
                     "ownerReferences": owner("Deployment", "web", "u-1")},
                 "spec": {"template": set.template},
             })));
         }
         for pod in &self.pods {
-            objects.push(decode(Kind::Pod, json!({
+            objects.push(decode(Kind::Pod, &json!({
                 "metadata": {"name": pod.name, "namespace": "shop", "uid": pod.uid, "labels": {"app": "web"},
                     "creationTimestamp": pod.created.to_string(), "ownerReferences": owner("ReplicaSet", &pod.set, &pod.set)},
                 "spec": {},
                 "status": self.pod_status(pod),
             })));
         }
-        objects.extend(others.into_iter().map(|(kind, object)| decode(kind, object)));
+        objects.extend(others.into_iter().map(|(kind, object)| decode(kind, &object)));
         Snapshot::of(objects)
     }
 
@@ -388,6 +388,6 @@ pub(super) fn plan_for(world: &Snapshot) -> Option<Plan> {
     })
 }
 
-fn decode(kind: Kind, object: Value) -> Object {
+fn decode(kind: Kind, object: &Value) -> Object {
     Object::decode(kind, object).unwrap()
 }

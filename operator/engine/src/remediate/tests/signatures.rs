@@ -107,7 +107,7 @@ fn refused_pods_are_quota_or_pod_security() {
     let with = |message: &str| {
         let object = json!({"metadata": {"name": "web"}, "status": {"conditions": [
             {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}]}});
-        of_controller(&Workload::decode(Kind::Deployment, object).unwrap()).unwrap()
+        of_controller(&Workload::decode(Kind::Deployment, &object).unwrap()).unwrap()
     };
     let quota =
         with("pods \"web-5\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=3, limited: pods=3");

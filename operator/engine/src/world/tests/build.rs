@@ -45,12 +45,12 @@ pub(super) fn with(mut object: Value, rest: Value) -> Value {
     object
 }
 
-pub(super) fn decode(kind: Kind, value: Value) -> Object {
+pub(super) fn decode(kind: Kind, value: &Value) -> Object {
     Object::decode(kind, value).unwrap()
 }
 
-pub(super) fn apply(world: &mut World, kind: Kind, value: Value) {
-    world.apply(Delta::Apply(decode(kind, value)));
+pub(super) fn apply(world: &mut World, kind: Kind, value: impl std::borrow::Borrow<Value>) {
+    world.apply(Delta::Apply(decode(kind, value.borrow())));
 }
 
 /// Deployment `web` with two ReplicaSets and two pods of the newer one, all kinds read completely.
@@ -74,7 +74,7 @@ pub(super) fn shop() -> World {
             Kind::ServiceAccount => vec![object(kind, "default", json!({}))],
             _ => Vec::new(),
         };
-        let objects = objects.into_iter().map(|value| decode(kind, value)).collect();
+        let objects = objects.into_iter().map(|value| decode(kind, &value)).collect();
         world.apply(Delta::Replace {
             kind,
             namespace: None,

@@ -19,8 +19,8 @@ fn drained(world: &mut World) -> Vec<String> {
     world.drain().1.iter().map(ToString::to_string).collect()
 }
 
-fn put(kind: Kind, value: Value) -> Delta {
-    Delta::Apply(decode(kind, value))
+fn put(kind: Kind, value: impl std::borrow::Borrow<Value>) -> Delta {
+    Delta::Apply(decode(kind, value.borrow()))
 }
 
 fn delete(kind: Kind, name: &str) -> Delta {
@@ -306,7 +306,7 @@ fn a_relist_dirties_only_what_differs() {
     let relist = |kind, values: Vec<Value>| Delta::Replace {
         kind,
         namespace: None,
-        objects: values.into_iter().map(|value| decode(kind, value)).collect(),
+        objects: values.into_iter().map(|value| decode(kind, &value)).collect(),
     };
     assert_eq!(dirty([relist(Kind::ReplicaSet, same.to_vec())]), [""; 0]);
     let pods = vec![pod_of_web("web-a"), workload(Kind::Pod, "bare", "bare:1")];

@@ -140,7 +140,7 @@ fn written(kind: Kind, place: Place, variant: u8, owner: Option<(Kind, &str)>) -
     if let Some((owner, name)) = owner.filter(|_| kind.is_workload()) {
         value = owned(value, owner, name);
     }
-    decode(kind, value)
+    decode(kind, &value)
 }
 
 /// The server, what the world was told of it, and the world.
