@@ -260,6 +260,11 @@ impl Pod {
             .any(|c| c.kind == "Ready" && c.status == "True")
     }
 
+    /// Whether none of its containers runs or will run again.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status.phase.as_deref(), Some("Failed" | "Succeeded"))
+    }
+
     /// When the pod became Ready, if it is.
     pub fn ready_since(&self) -> Option<jiff::Timestamp> {
         self.status

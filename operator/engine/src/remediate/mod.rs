@@ -27,6 +27,7 @@ mod record;
 mod release;
 mod rollout;
 mod room;
+mod shortage;
 mod signature;
 mod step;
 mod suspects;

@@ -7,12 +7,9 @@ use jiff::Timestamp;
 
 use super::deadline::{Pace, surge_and_unavailable};
 use super::signature::{self, Signature, Symptom};
-use super::{Attempt, Phase, PodId};
+use super::{Attempt, Phase, PodId, shortage};
 use crate::model::{Kind, Pod, Workload};
 use crate::world::Snapshot;
-
-/// Shortest time that availability must be below what a rollout may leave before it counts: endpoints of a pod that is being replaced flap.
-const DIP: Duration = Duration::from_secs(30);
 
 /// One look at a workload and its pods.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,8 +28,8 @@ pub struct Rollout {
     pub available: u32,
     /// Fewest available pods that a rollout of this strategy leaves while it runs.
     pub floor: u32,
-    /// Since when fewer than that are available, if that is known.
-    pub below_since: Option<Timestamp>,
+    /// From when on it speaks against the repair that fewer than that are available; `None` unless they are.
+    pub below_counts_from: Option<Timestamp>,
     /// Last time that a pod of the present template came forward.
     pub progressed_at: Option<Timestamp>,
     /// Failures of pods of the present template.
@@ -69,11 +66,23 @@ impl Rollout {
             .collect();
         let ready: Vec<&Pod> = live.iter().copied().filter(|pod| pod.is_ready()).collect();
         let usual_restarts = phase == Phase::Probation || attempt.is_some_and(|a| a.baseline.restarts > 0);
+        let complete = is_complete(workload, desired);
         let mut failures: Vec<Signature> = live
             .iter()
+            // What is left of a pod that ended says nothing any more once another has taken its place.
+            .filter(|pod| !(complete && pod.has_ended()))
             .flat_map(|pod| signature::of_pod(pod, usual_restarts))
             .collect();
         failures.extend(signature::of_controller(workload));
+        // A node takes pods of any template with it.
+        let others = pods
+            .iter()
+            .filter(|pod| !live.iter().any(|it| it.metadata.uid == pod.metadata.uid));
+        failures.extend(
+            others
+                .filter(|pod| shortage::is_awaited(workload, pod))
+                .filter_map(|pod| signature::lost_node(pod)),
+        );
         let available = count(workload.status.available_replicas);
         let (_, unavailable) = surge_and_unavailable(workload, desired);
         // Pods that were asked for since (an autoscaler's) may still be starting.
@@ -86,10 +95,13 @@ impl Rollout {
             ready_since: (desired > 0 && count(ready.len()) >= desired)
                 .then(|| ready.iter().filter_map(|pod| pod.ready_since()).max())
                 .flatten(),
-            complete: is_complete(workload, desired),
+            complete,
             available,
             floor,
-            below_since: (available < floor).then(|| below_since(workload, &pods)).flatten(),
+            below_counts_from: (available < floor)
+                .then(|| below_since(workload, &pods))
+                .flatten()
+                .map(|since| shortage::counts_from(workload, &pods, floor - available, since)),
             progressed_at: ready
                 .iter()
                 .filter_map(|pod| pod.ready_since())
@@ -116,15 +128,12 @@ impl Rollout {
     /// When a failure that does not count yet will.
     pub fn fails_at(&self, now: Timestamp) -> Option<Timestamp> {
         let of_signatures = self.failures.iter().filter_map(Signature::counts_from);
-        of_signatures
-            .chain(self.below_since.map(|since| super::after(since, DIP)))
-            .filter(|at| *at > now)
-            .min()
+        of_signatures.chain(self.below_counts_from).filter(|at| *at > now).min()
     }
 
     /// Whether too few pods have been available for too long.
     pub fn is_below(&self, now: Timestamp) -> bool {
-        self.below_since.is_some_and(|since| super::elapsed(since, DIP, now))
+        self.below_counts_from.is_some_and(|from| from <= now)
     }
 
     /// What to say when time runs out: an environmental cause that was seen, else the time itself.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::pod::{ContainerStatus, Terminated, Waiting};
+use crate::model::pod::{ContainerStatus, PodCondition, Terminated, Waiting};
 use crate::model::{Pod, Workload};
 
 /// Shell convention 128 + SIGSYS (31): how a process ends that a seccomp profile stops.
@@ -14,6 +14,10 @@ const EXIT_SECCOMP: i32 = 159;
 
 /// How long a cause that may pass by itself (a node is being added, a quota is about to be freed) is waited for.
 const PATIENCE: Duration = Duration::from_mins(5);
+
+/// How long a node that does not answer is waited for. Its pods are deleted after five minutes, unless they say otherwise (Kubernetes documentation, "Taints
+/// and Tolerations", taint based evictions), and then others have to start; a rollback would not be faster.
+const AWAY: Duration = Duration::from_mins(10);
 
 /// What was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -104,12 +108,13 @@ impl Symptom {
         )
     }
 
-    /// Whether it may pass by itself, so that it counts only after [`PATIENCE`].
-    const fn may_pass(self) -> bool {
-        matches!(
-            self,
-            Self::Unschedulable | Self::QuotaExceeded | Self::NodeLost | Self::PodsRefused
-        )
+    /// How long it is waited for, if it may pass by itself.
+    const fn patience(self) -> Option<Duration> {
+        match self {
+            Self::Unschedulable | Self::QuotaExceeded | Self::PodsRefused => Some(PATIENCE),
+            Self::NodeLost => Some(AWAY),
+            _ => None,
+        }
     }
 
     /// The controls whose repairs are known to cause it; empty where any may be to blame.
@@ -150,12 +155,11 @@ impl Signature {
         Self::new(symptom, message)
     }
 
-    /// When it counts: at once, or after [`PATIENCE`] where it may pass by itself. `None` if that cannot be told.
+    /// When it counts: at once, or after a while where it may pass by itself. `None` if that cannot be told: then it only explains why a rollout takes long.
     pub fn counts_from(&self) -> Option<Timestamp> {
-        if self.symptom.may_pass() {
-            self.since.map(|since| super::after(since, PATIENCE))
-        } else {
-            Some(self.since.unwrap_or(Timestamp::MIN))
+        match self.symptom.patience() {
+            Some(patience) => self.since.map(|since| super::after(since, patience)),
+            None => Some(self.since.unwrap_or(Timestamp::MIN)),
         }
     }
 
@@ -284,8 +288,8 @@ fn of_exit(symptom: Symptom, status: &ContainerStatus, ended: &Terminated) -> Si
     signature
 }
 
-/// Kubernetes documentation, "Disruptions", pod disruption conditions; and the kubelet's own reasons.
-fn lost_node(pod: &Pod) -> Option<Signature> {
+/// Kubernetes documentation, "Disruptions", pod disruption conditions; and the kubelet's own reasons. A pod that ended because of it has been replaced.
+pub(super) fn lost_node(pod: &Pod) -> Option<Signature> {
     let disrupted = pod
         .status
         .conditions
@@ -293,11 +297,25 @@ fn lost_node(pod: &Pod) -> Option<Signature> {
         .find(|c| c.kind == "DisruptionTarget" && c.status == "True");
     let reason = pod.status.reason.as_deref().unwrap_or_default();
     let evicted = ["Evicted", "NodeLost", "NodeShutdown", "Terminated", "Shutdown"].contains(&reason);
-    (disrupted.is_some() || evicted).then(|| {
+    let away = node_away(pod);
+    (disrupted.is_some() || evicted || away.is_some()).then(|| {
         let mut lost = Signature::new(Symptom::NodeLost, "a pod was evicted or its node went away");
-        lost.since = disrupted.and_then(|c| c.last_transition_time).or(pod.status.start_time);
+        let since = disrupted.or(away).and_then(|condition| condition.last_transition_time);
+        lost.since = since.or(pod.status.start_time).filter(|_| !pod.has_ended());
         lost
     })
+}
+
+/// A kubelet takes readiness from a pod only together with one of its containers, or says that it is about a readiness gate. Of a node that does not answer,
+/// the node lifecycle controller marks all pods unready and leaves what their kubelet said last (`MarkPodsNotReady` in `pkg/controller/util/node`).
+fn node_away(pod: &Pod) -> Option<&PodCondition> {
+    let statuses = &pod.status.container_statuses;
+    let all_ready = !statuses.is_empty() && statuses.iter().all(|status| status.ready);
+    pod.status
+        .conditions
+        .iter()
+        .find(|c| c.kind == "Ready" && c.status == "False" && c.reason != "ReadinessGatesNotReady")
+        .filter(|_| all_ready)
 }
 
 /// A pod that its node would not take: the kubelet's own admission ends it (`pkg/kubelet/lifecycle`), and its controller makes another. No repair writes

@@ -10,5 +10,6 @@ mod isolation_crashes;
 mod namespace;
 mod process;
 mod scene;
+mod shortage;
 mod signatures;
 mod starting;
