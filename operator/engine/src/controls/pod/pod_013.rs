@@ -29,8 +29,8 @@ pub const CONTROL: Control = Control {
         why: "Without a seccomp profile a process may make every system call. The runtime's default profile closes off several dozen that ordinary programs never make and that kernel exploits often need.",
         reads: "`securityContext.seccompProfile.type` of the pod, and of containers, init containers and ephemeral containers. The annotations of Kubernetes before 1.27 have no effect and are not read.",
         allowed: "`RuntimeDefault` or `Localhost`, on the container, or on the pod where the container says nothing. `Unconfined` fails wherever it stands. Saying nothing fails too, unless parameter `unset` allows it, as the profile PssBaseline does. Not applicable to Windows pods, nor to privileged containers that say nothing: those always run unconfined, which is POD-001.",
-        repair: "Sets `RuntimeDefault` on declared containers, never on the pod, so that injected containers keep what they have. Medium where a container says `Unconfined`; held where the pod does.",
-        breaks: "Debuggers, nested containers, and the rare program that uses io_uring, keyctl or userfaultfd.",
+        repair: "Sets `RuntimeDefault` on declared containers, never on the pod, so that injected containers keep what they have. Low by experience and not by evidence: hardly any program makes a call that the profile denies, but nothing that Ironside reads tells which calls a program makes. Medium where a container says `Unconfined`; held where the pod does.",
+        breaks: "Programs that use keyctl, io_uring, userfaultfd or user namespaces: debuggers, nested containers, some databases and build tools. The call fails with an error, and what becomes of that is up to the program: it ends at its start, which undoes the repair, or at its first use, or it goes on without. A failure that shows only after the probation is not seen as one of the repair. Which calls are denied depends on the runtime: containerd 1.6 lets io_uring through, 2.4 does not.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Kubernetes Pod security",
             "Pod Security Standards, restricted, Seccomp",
