@@ -13,7 +13,7 @@ use rcgen::{
 };
 use serde_json::json;
 
-use crate::node;
+use crate::node::Place;
 
 /// Names and addresses that the one serving certificate is good for; 10.0.0.1 is the first service address.
 const SERVING_NAMES: [&str; 7] = [
@@ -27,14 +27,13 @@ const SERVING_NAMES: [&str; 7] = [
 ];
 
 /// Who may sign in with a client certificate: file name, user, group.
-const CLIENTS: [(&str, &str, Option<&str>); 8] = [
+const CLIENTS: [(&str, &str, Option<&str>); 7] = [
     ("admin", "admin", Some("system:masters")),
     ("controller-manager", "system:kube-controller-manager", None),
     ("scheduler", "system:kube-scheduler", None),
     // A user of its own, so that the audit policy can leave the simulated nodes out.
     ("kwok", "system:kwok", Some("system:masters")),
-    // The real node's programs.
-    ("kubelet", "system:node:real-1", Some("system:nodes")),
+    // The real nodes' programs; kubelets are each somebody else.
     ("kube-proxy", "system:kube-proxy", None),
     ("policies", "ironside-e2e-policies", None),
     (
@@ -73,19 +72,16 @@ impl Pki {
         serving.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         pki.issue("serving", &serving, &authority)?;
 
-        let mut kubelet = CertificateParams::new([node::NAME, node::ADDRESS].map(str::to_owned))?;
-        kubelet.distinguished_name.push(DnType::CommonName, "kubelet");
-        kubelet.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        pki.issue("kubelet-serving", &kubelet, &authority)?;
-
+        for place in Place::ALL {
+            let mut kubelet = CertificateParams::new([place.name(), place.address().to_string()])?;
+            kubelet.distinguished_name.push(DnType::CommonName, "kubelet");
+            kubelet.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+            pki.issue(&serving_kubelet(place), &kubelet, &authority)?;
+            let user = format!("system:node:{place}");
+            pki.issue(&place.kubelet(), &client(&user, Some("system:nodes"))?, &authority)?;
+        }
         for (name, user, group) in CLIENTS {
-            let mut client = CertificateParams::new(Vec::new())?;
-            client.distinguished_name.push(DnType::CommonName, user);
-            if let Some(group) = group {
-                client.distinguished_name.push(DnType::OrganizationName, group);
-            }
-            client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-            pki.issue(name, &client, &authority)?;
+            pki.issue(name, &client(user, group)?, &authority)?;
         }
 
         let service_accounts = KeyPair::generate()?;
@@ -104,9 +100,9 @@ impl Pki {
         self.pair("serving")
     }
 
-    /// Certificate and key with which the real node's kubelet serves.
-    pub fn kubelet(&self) -> (PathBuf, PathBuf) {
-        self.pair("kubelet-serving")
+    /// Certificate and key with which the kubelet of a real node serves.
+    pub fn serving_kubelet(&self, place: Place) -> (PathBuf, PathBuf) {
+        self.pair(&serving_kubelet(place))
     }
 
     /// Certificate and key that the API server presents to kubelets.
@@ -122,7 +118,7 @@ impl Pki {
         )
     }
 
-    /// Writes a kubeconfig for one of the client certificates (`admin`, `controller-manager`, `kubelet`, ...).
+    /// Writes a kubeconfig for one of the client certificates (`admin`, `controller-manager`, `kubelet-1`, ...).
     ///
     /// # Errors
     /// No such client, or the file cannot be written.
@@ -162,6 +158,20 @@ impl Pki {
     }
 }
 
+fn serving_kubelet(place: Place) -> String {
+    format!("serving-{}", place.kubelet())
+}
+
+fn client(user: &str, group: Option<&str>) -> Result<CertificateParams> {
+    let mut client = CertificateParams::new(Vec::new())?;
+    client.distinguished_name.push(DnType::CommonName, user);
+    if let Some(group) = group {
+        client.distinguished_name.push(DnType::OrganizationName, group);
+    }
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    Ok(client)
+}
+
 /// Writes a kubeconfig with one cluster, one user (as the file format spells it), one context.
 ///
 /// # Errors
@@ -180,7 +190,11 @@ pub fn write_kubeconfig(path: &Path, server: &str, authority: Option<&Path>, use
         "contexts": [{ "name": "ironside-e2e", "context": { "cluster": "ironside-e2e", "user": "user" } }],
         "current-context": "ironside-e2e",
     });
-    fs::write(path, serde_json::to_vec_pretty(&config)?).with_context(|| format!("write {}", path.display()))
+    // In one piece: two nodes share some of these files, and whoever started first may be reading.
+    let unfinished = path.with_extension("unfinished");
+    fs::write(&unfinished, serde_json::to_vec_pretty(&config)?)
+        .and_then(|()| fs::rename(&unfinished, path))
+        .with_context(|| format!("write {}", path.display()))
 }
 
 /// DER as PEM.

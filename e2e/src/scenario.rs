@@ -68,10 +68,34 @@ where
     frame(Cluster::with_node().await?, test).await
 }
 
+/// Runs a test on a cluster of its own with so many real nodes, for tests that hurt them.
+///
+/// # Errors
+/// As [`scenario_with`].
+pub async fn scenario_on_own_nodes<F>(count: usize, test: F) -> Result<()>
+where
+    F: AsyncFnOnce(&Scenario<'_>) -> Result<()>,
+{
+    if skipped::<F>() {
+        return Ok(());
+    }
+    scenario_with(Options::with_nodes(count), test).await
+}
+
 /// Whether a test that needs a real node has to be skipped; says so.
 pub fn skipped<F>() -> bool {
-    let Some(obstacle) = obstacle() else { return false };
-    crate::progress::say(&format!("SKIPPED {}: {obstacle}", name_of::<F>()));
+    skip(&name_of::<F>(), obstacle())
+}
+
+/// Whether a test has to be skipped for a reason of its own; says so. A real node's obstacle comes first.
+pub fn skipped_for(module: &str, test: &str, reason: Option<&str>) -> bool {
+    let module = module.split_once("::").map_or(module, |(_, module)| module);
+    skip(&format!("{module}::{test}"), obstacle().or(reason))
+}
+
+fn skip(name: &str, reason: Option<&str>) -> bool {
+    let Some(reason) = reason else { return false };
+    crate::progress::say(&format!("SKIPPED {name}: {reason}"));
     true
 }
 

@@ -6,9 +6,9 @@
 //	needs ask URL [PATIENCE]   ask once and print the answer; it may take 3s
 //
 // NEEDS is a list of: root, write=FOLDER, chown=FOLDER, setuid, netraw, keyctl, iouring, token, tcp=HOST:PORT, config=NAME.
-// READY_AFTER and FAIL_AFTER are durations, MEMORY is in MiB.
+// START_AFTER, READY_AFTER and FAIL_AFTER are durations, MEMORY is in MiB. Needs are tried once it starts.
 //
-// A server also tries what packets reach: /probe?to=tcp:10.0.0.1:80&to=udp:10.0.0.1:53 answers with a line for each, see probe.go.
+// A server also tries what packets reach: /probe?to=tcp:10.0.0.1:80&to=sctp:[fd00::1]:53 answers with a line for each, see probe.go.
 //
 // One static program without dependencies, so that an image is one file.
 package main
@@ -79,6 +79,7 @@ func ask(url string, patience time.Duration) {
 }
 
 func serve() {
+	time.Sleep(duration(os.Getenv("START_AFTER")))
 	for _, need := range strings.Split(os.Getenv("NEEDS"), ",") {
 		if need == "" {
 			continue
@@ -126,6 +127,8 @@ func serve() {
 	}
 	mux.HandleFunc("/probe", probe)
 	go echo(":" + port)
+	go abort("ip4", "0.0.0.0")
+	go abort("ip6", "::")
 	listener, err := net.Listen("tcp", ":"+port)
 	if err != nil {
 		fail("listen", err)
@@ -151,15 +154,21 @@ func drain(server *http.Server, drained chan<- struct{}) {
 	close(drained)
 }
 
-func after(duration string, do func()) {
-	if duration == "" {
-		return
+func after(wait string, do func()) {
+	if wait != "" {
+		time.AfterFunc(duration(wait), do)
 	}
-	wait, err := time.ParseDuration(duration)
+}
+
+func duration(text string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	parsed, err := time.ParseDuration(text)
 	if err != nil {
 		fail("duration", err)
 	}
-	time.AfterFunc(wait, do)
+	return parsed
 }
 
 // memory takes as many MiB as asked, and touches them.

@@ -41,13 +41,7 @@ func probe(out http.ResponseWriter, request *http.Request) {
 
 func try(destination string, patience time.Duration) string {
 	protocol, address, _ := strings.Cut(destination, ":")
-	connection, err := net.DialTimeout(protocol, address, patience)
-	if err == nil && protocol == "udp" {
-		err = exchange(connection, patience)
-	}
-	if connection != nil {
-		_ = connection.Close()
-	}
+	err := reach(protocol, address, patience)
 	var network net.Error
 	switch {
 	case err == nil || errors.Is(err, syscall.ECONNREFUSED):
@@ -57,6 +51,21 @@ func try(destination string, patience time.Duration) string {
 	default:
 		return strings.ReplaceAll(err.Error(), " ", "_")
 	}
+}
+
+func reach(protocol, address string, patience time.Duration) error {
+	if protocol == "sctp" {
+		return associate(address, patience)
+	}
+	connection, err := net.DialTimeout(protocol, address, patience)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = connection.Close() }()
+	if protocol == "udp" {
+		return exchange(connection, patience)
+	}
+	return nil
 }
 
 // exchange sends until something comes back: a datagram may get lost, and a kernel does not refuse many at once.

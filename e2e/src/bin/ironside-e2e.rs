@@ -42,9 +42,9 @@ enum Verb {
         /// Show the behaviour of another Kubernetes version: 1.34, 1.35, 1.36.
         #[arg(long)]
         emulated_version: Option<String>,
-        /// With a real node beside them.
-        #[arg(long)]
-        real_node: bool,
+        /// How many real nodes beside them: 0 to 2.
+        #[arg(long, default_value_t = 0)]
+        real_nodes: usize,
     },
     /// Show Ironside at work: a control plane, applications, the install, and the story while it happens.
     Demo {
@@ -128,12 +128,12 @@ enum Verb {
         /// How the API server is reached.
         #[arg(long)]
         kubeconfig: PathBuf,
-        /// Addresses of the node's pods.
+        /// A range of addresses of the node's pods.
         #[arg(long)]
-        pods: String,
-        /// The node's own address among them.
+        pods: Vec<String>,
+        /// The node's own address in it.
         #[arg(long)]
-        gateway: std::net::Ipv4Addr,
+        gateway: Vec<std::net::IpAddr>,
         /// Where to write what is in force.
         #[arg(long)]
         enforced: PathBuf,
@@ -182,23 +182,19 @@ async fn run() -> Result<()> {
             gateway,
             enforced,
         } => {
-            policies::serve(
-                ironside_e2e::controlplane::client(&kubeconfig).await?,
-                &pods,
-                gateway,
-                &enforced,
-            )
-            .await
+            let client = ironside_e2e::controlplane::client(&kubeconfig).await?;
+            let own: Vec<_> = pods.into_iter().zip(gateway).collect();
+            policies::serve(client, &own, &enforced).await
         }
         Verb::Up {
             nodes,
             emulated_version,
-            real_node,
+            real_nodes,
         } => {
             up(Options {
                 nodes,
                 emulated_version,
-                real_node,
+                real_nodes,
                 ..Options::default()
             })
             .await

@@ -24,7 +24,7 @@ use crate::controlplane::supervisor::Command;
 use crate::controlplane::{self, kwok};
 use crate::kubectl::Kubectl;
 use crate::node::ironside::Overlay;
-use crate::node::{self, Daemon};
+use crate::node::{self, Daemon, Place};
 use crate::progress::say;
 use crate::{install, pki};
 
@@ -72,13 +72,8 @@ impl Cluster {
     /// # Errors
     /// It cannot be started. Ask [`crate::node::obstacle::obstacle`] first whether it can be at all.
     pub async fn with_node() -> Result<&'static Self> {
-        let options = Options {
-            real_node: true,
-            nodes: 1,
-            ..Options::default()
-        };
         WITH_NODE
-            .get_or_try_init(async || Self::start(options, None).await)
+            .get_or_try_init(async || Self::start(Options::with_nodes(1), None).await)
             .await
     }
 
@@ -104,12 +99,12 @@ impl Cluster {
             description.server,
             description.logs.display()
         ));
-        if let Some(node) = &description.node {
+        for node in &description.nodes {
             let steps = node
                 .steps
                 .iter()
                 .map(|(name, seconds)| format!("{name} {seconds:.1} s"));
-            say(&format!("real node: {}", steps.collect::<Vec<_>>().join(", ")));
+            say(&format!("{}: {}", node.place, steps.collect::<Vec<_>>().join(", ")));
         }
         let kubeconfig = description.kubeconfig.clone();
         let supervised = Supervised {
@@ -290,31 +285,39 @@ impl Cluster {
         self.hurt(Command::RestartWith(component, flags)).await
     }
 
-    /// The real node.
+    /// The first real node.
     ///
     /// # Errors
     /// There is none.
     pub fn node(&self) -> Result<&node::Description> {
         self.description()?
-            .node
-            .as_ref()
+            .nodes
+            .first()
             .context("this cluster has no real node")
     }
 
-    /// Kills a program of the real node (-9) and returns when it is gone.
+    /// Kills a program of a real node (-9) and returns when it is gone.
     ///
     /// # Errors
-    /// There is no real node.
-    pub async fn kill_daemon(&self, daemon: Daemon) -> Result<()> {
-        self.hurt(Command::KillDaemon(daemon)).await
+    /// There is no such node.
+    pub async fn kill_daemon(&self, place: Place, daemon: Daemon) -> Result<()> {
+        self.hurt(Command::KillDaemon(place, daemon)).await
     }
 
-    /// Starts a program of the real node again.
+    /// Starts a program of a real node again.
     ///
     /// # Errors
-    /// There is no real node.
-    pub async fn restart_daemon(&self, daemon: Daemon) -> Result<()> {
-        self.hurt(Command::RestartDaemon(daemon)).await
+    /// There is no such node.
+    pub async fn restart_daemon(&self, place: Place, daemon: Daemon) -> Result<()> {
+        self.hurt(Command::RestartDaemon(place, daemon)).await
+    }
+
+    /// Ends a real node with everything on it, as if its machine were gone: the second one, over which no other is reached.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub async fn lose_node(&self, place: Place) -> Result<()> {
+        self.hurt(Command::LoseNode(place)).await
     }
 
     /// Takes the cluster down and waits until it is gone. Dropping it does the same without waiting.

@@ -1,9 +1,9 @@
 //! kube-apiserver: flags.
 
 use super::layout::Layout;
-use crate::node;
+use crate::node::{self, Place};
 
-/// How the API server reaches kubelets: through the real node's relay, which is a socket in the file system.
+/// How the API server reaches kubelets: through the first real node's relay, which is a socket in the file system.
 pub(super) fn egress(layout: &Layout) -> String {
     format!(
         "apiVersion: apiserver.k8s.io/v1beta1
@@ -15,7 +15,7 @@ egressSelections:
     transport:
       uds: {{udsName: {}}}
 ",
-        node::dial_socket(&layout.node()).display()
+        node::dial_socket(&layout.folder, Place::FIRST).display()
     )
 }
 
@@ -57,7 +57,7 @@ pub(super) fn arguments(layout: &Layout, port: u16, etcd: &str) -> Vec<String> {
         // In megabytes. Beyond the default of 100 the log would be moved away, and requests with it.
         "--audit-log-maxsize=100000".to_owned(),
     ];
-    if layout.options.real_node {
+    if layout.options.real_nodes > 0 {
         flags.push(format!("--egress-selector-config-file={}", layout.egress().display()));
         flags.push(format!("--kubelet-certificate-authority={}", authority.display()));
     }

@@ -24,7 +24,7 @@ pub(super) fn arguments(layout: &Layout, port: u16, kubeconfig: &Path) -> Vec<St
         format!("--tls-cert-file={}", certificate.display()),
         format!("--tls-private-key-file={}", key.display()),
     ];
-    if layout.options.real_node {
+    if layout.options.real_nodes > 0 {
         flags.push("--manage-all-nodes=false".to_owned());
         flags.push(format!("--manage-nodes-with-annotation-selector={}={}", MARK.0, MARK.1));
     } else {

@@ -58,11 +58,6 @@ impl Layout {
         self.logs().join(format!("{component}.log"))
     }
 
-    /// Everything of the real node.
-    pub(super) fn node(&self) -> PathBuf {
-        self.folder.join("node")
-    }
-
     /// A name that no other control plane on this machine has.
     pub(super) fn name(&self) -> String {
         self.folder

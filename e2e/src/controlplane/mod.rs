@@ -30,7 +30,7 @@ use self::layout::Layout;
 use self::process::Process;
 use self::ready::Probe;
 use crate::binaries::Binaries;
-use crate::node::{self, Daemon, Node};
+use crate::node::{self, Daemon, Fleet, Place};
 use crate::nodes;
 
 /// How long a component may take to end by itself. The API server would wait 60 s for every open watch.
@@ -85,15 +85,15 @@ pub struct Description {
     pub addresses: BTreeMap<Component, String>,
     /// Process id of each component at the start.
     pub processes: BTreeMap<Component, u32>,
-    /// The real node, if there is one.
-    pub node: Option<node::Description>,
+    /// The real nodes, as they were at the start.
+    pub nodes: Vec<node::Description>,
     /// How long the start took, in seconds, keys included.
     pub seconds: f64,
 }
 
 /// A running control plane. Dropping it kills every process.
 pub struct ControlPlane {
-    node: Option<Node>,
+    nodes: Fleet,
     layout: Layout,
     servers: BTreeMap<Component, Server>,
     kubeconfig: PathBuf,
@@ -127,21 +127,21 @@ impl ControlPlane {
         let etcd = launch_etcd(&layout).await?;
         let apiserver = launch_apiserver(&layout, &etcd.address).await?;
         let kubeconfig = layout.pki.kubeconfig("admin", &apiserver.address)?;
-        let mut real = None;
+        let mut real = Fleet::default();
         if layout.options.workloads {
             let server = apiserver.address.clone();
             let client = ready::client(&kubeconfig, None).await?;
             kwok::write_stages(&layout)?;
-            let tainted = layout.options.real_node;
-            let ((), controller_manager, scheduler, kwok, node) = futures::try_join!(
+            let tainted = layout.options.real_nodes > 0;
+            let ((), controller_manager, scheduler, kwok, nodes) = futures::try_join!(
                 nodes::create(&client, layout.options.nodes, layout.options.pods_per_node, tainted),
                 launch_secure(&layout, Component::ControllerManager, &server),
                 launch_secure(&layout, Component::Scheduler, &server),
                 launch_secure(&layout, Component::Kwok, &server),
-                // Boxed: only few clusters have one, and its future is large.
-                Box::pin(launch_node(&layout, &server, &kubeconfig, &client)),
+                // Boxed: only few clusters have some, and their future is large.
+                Box::pin(launch_nodes(&layout, &server, &kubeconfig, &client)),
             )?;
-            real = node;
+            real = nodes;
             nodes::all_ready(&client, layout.options.nodes).await?;
             servers.insert(Component::ControllerManager, controller_manager);
             servers.insert(Component::Scheduler, scheduler);
@@ -150,7 +150,7 @@ impl ControlPlane {
         servers.insert(Component::Etcd, etcd);
         servers.insert(Component::ApiServer, apiserver);
         Ok(Self {
-            node: real,
+            nodes: real,
             layout,
             servers,
             kubeconfig,
@@ -181,34 +181,35 @@ impl ControlPlane {
                 .iter()
                 .filter_map(|(component, server)| Some((*component, server.process.id()?)))
                 .collect(),
-            node: self.node.as_ref().map(Node::describe),
+            nodes: self.nodes.describe(),
             seconds: self.seconds,
         }
     }
 
-    /// Kills a program of the real node (-9) and waits until it is gone.
+    /// Kills a program of a real node (-9) and waits until it is gone.
     ///
     /// # Errors
-    /// There is no real node.
-    pub async fn kill_daemon(&mut self, daemon: Daemon) -> Result<()> {
-        self.daemon(daemon)?.kill().await
+    /// There is no such node.
+    pub async fn kill_daemon(&mut self, place: Place, daemon: Daemon) -> Result<()> {
+        self.nodes.daemon(place, daemon)?.kill().await
     }
 
-    /// Starts a program of the real node again, killing it first if it runs. It is on its own from then on.
+    /// Starts a program of a real node again, killing it first if it runs. It is on its own from then on.
     ///
     /// # Errors
-    /// There is no real node.
-    pub async fn restart_daemon(&mut self, daemon: Daemon) -> Result<()> {
-        let process = self.daemon(daemon)?;
+    /// There is no such node.
+    pub async fn restart_daemon(&mut self, place: Place, daemon: Daemon) -> Result<()> {
+        let process = self.nodes.daemon(place, daemon)?;
         process.kill().await?;
         process.start()
     }
 
-    fn daemon(&mut self, daemon: Daemon) -> Result<&mut Process> {
-        self.node
-            .as_mut()
-            .context("this control plane has no real node")?
-            .daemon(daemon)
+    /// Ends a real node with everything on it, as if its machine were gone.
+    ///
+    /// # Errors
+    /// There is no such node, or the others need it.
+    pub async fn lose_node(&mut self, place: Place) -> Result<()> {
+        self.nodes.lose(place).await
     }
 
     /// Kills a component (-9) and waits until it is gone.
@@ -268,9 +269,10 @@ impl ControlPlane {
     /// # Errors
     /// A process cannot be ended, or the folder not removed.
     pub async fn stop(mut self, keep_folder: bool) -> Result<()> {
-        if let Some(node) = self.node.take() {
-            node.stop().await.context("stop the real node")?;
-        }
+        std::mem::take(&mut self.nodes)
+            .stop()
+            .await
+            .context("stop the real nodes")?;
         for (component, server) in self.servers.iter_mut().rev() {
             server
                 .process
@@ -317,25 +319,16 @@ async fn launch_apiserver(layout: &Layout, etcd: &str) -> Result<Server> {
     .await
 }
 
-async fn launch_node(
-    layout: &Layout,
-    server: &str,
-    kubeconfig: &std::path::Path,
-    client: &Client,
-) -> Result<Option<Node>> {
-    if !layout.options.real_node {
-        return Ok(None);
-    }
+async fn launch_nodes(layout: &Layout, server: &str, kubeconfig: &std::path::Path, client: &Client) -> Result<Fleet> {
     let around = node::Surroundings {
-        folder: layout.node(),
+        folder: layout.folder.clone(),
         logs: layout.logs(),
-        cgroup: layout.name(),
+        name: layout.name(),
         pki: &layout.pki,
         server: server.to_owned(),
         kubectl: (layout.binaries.kubectl(), kubeconfig.to_owned()),
     };
-    let node = Node::start(around, client).await.context("start the real node")?;
-    Ok(Some(node))
+    Fleet::start(layout.options.real_nodes, &around, client).await
 }
 
 /// Starts one of those that are clients of the API server.

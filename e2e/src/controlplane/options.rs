@@ -19,8 +19,8 @@ pub struct Options {
     pub nodes: usize,
     /// How many pods one simulated node takes.
     pub pods_per_node: usize,
-    /// Whether a real node stands beside the simulated ones, which then are tainted: pods go to the real one.
-    pub real_node: bool,
+    /// How many real nodes, at most two, stand beside the simulated ones, which then are tainted: pods go to the real ones.
+    pub real_nodes: usize,
     /// Whether anything runs the workloads. Without it there are only etcd and the API server, ready half a second sooner.
     pub workloads: bool,
 }
@@ -36,8 +36,19 @@ impl Default for Options {
             nodes: 3,
             // Below the 254 addresses of a node's /24.
             pods_per_node: 250,
-            real_node: false,
+            real_nodes: 0,
             workloads: true,
+        }
+    }
+}
+
+impl Options {
+    /// A cluster with so many real nodes, beside the one simulated node that shows that both live together.
+    pub fn with_nodes(count: usize) -> Self {
+        Self {
+            real_nodes: count,
+            nodes: 1,
+            ..Self::default()
         }
     }
 }

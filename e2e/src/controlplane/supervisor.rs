@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Component, ControlPlane, Description, Options};
 use crate::binaries::Binaries;
-use crate::node::Daemon;
+use crate::node::{Daemon, Place};
 
 /// What the supervisor is asked to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,9 +27,11 @@ pub enum Command {
     /// [`ControlPlane::restart_with`].
     RestartWith(Component, Vec<String>),
     /// [`ControlPlane::kill_daemon`].
-    KillDaemon(Daemon),
+    KillDaemon(Place, Daemon),
     /// [`ControlPlane::restart_daemon`].
-    RestartDaemon(Daemon),
+    RestartDaemon(Place, Daemon),
+    /// [`ControlPlane::lose_node`].
+    LoseNode(Place),
     /// [`ControlPlane::stop`], then the supervisor ends.
     Stop,
 }
@@ -100,8 +102,9 @@ async fn obey(
             Command::Resume(component) => plane.resume(component),
             Command::Restart(component) => plane.restart(component).await,
             Command::RestartWith(component, flags) => plane.restart_with(component, flags).await,
-            Command::KillDaemon(daemon) => plane.kill_daemon(daemon).await,
-            Command::RestartDaemon(daemon) => plane.restart_daemon(daemon).await,
+            Command::KillDaemon(on, daemon) => plane.kill_daemon(on, daemon).await,
+            Command::RestartDaemon(on, daemon) => plane.restart_daemon(on, daemon).await,
+            Command::LoseNode(lost) => plane.lose_node(lost).await,
         };
         let reply = outcome.map_or_else(|error| Answer::Failed(format!("{error:#}")), |()| Answer::Done);
         answer(answers, &reply).await?;

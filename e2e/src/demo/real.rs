@@ -31,12 +31,7 @@ pub(super) async fn run(keep: bool) -> Result<()> {
     }
     let voice = Voice::new(Instant::now());
     voice.chapter("A cluster with a real node");
-    let cluster = Cluster::dedicated(Options {
-        real_node: true,
-        nodes: 1,
-        ..Options::default()
-    })
-    .await?;
+    let cluster = Cluster::dedicated(Options::with_nodes(1)).await?;
     let client = cluster.client().await?;
     voice
         .say("kubelet, containerd and runc in private namespaces of this machine: a kernel decides what pods survive.");

@@ -2,18 +2,19 @@
 //! v1 cgroups and without all capabilities lets them.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use super::programs::Programs;
-use super::{ADDRESS, API_PORT, GATEWAY, NAME, PODS, Surroundings, dial_socket, images, text};
+use super::{API_PORT, Place, Surroundings, dial_socket, images, text};
 
 const KUBELET: &str = include_str!("kubelet.sh");
 
 /// Everything that was written for one node.
 pub(super) struct Configuration {
+    place: Place,
     folder: PathBuf,
     /// Where the API server is reached from inside: the relay's outer end listens here.
     pub(super) api_socket: PathBuf,
@@ -21,20 +22,23 @@ pub(super) struct Configuration {
     pub(super) runtime_socket: PathBuf,
     /// Where the enforcer writes what is in force.
     pub(super) enforced: PathBuf,
+    dial_socket: PathBuf,
     kubeconfigs: (PathBuf, PathBuf, PathBuf),
 }
 
 impl Configuration {
-    pub(super) fn write(around: &Surroundings<'_>, programs: &Programs) -> Result<Self> {
-        let folder = around.folder.clone();
+    pub(super) fn write(place: Place, around: &Surroundings<'_>, programs: &Programs) -> Result<Self> {
+        let folder = around.folder.join(place.stem());
         fs::create_dir_all(folder.join("cni")).with_context(|| format!("create {}", folder.display()))?;
         let server = format!("https://127.0.0.1:{API_PORT}");
         let written = Self {
+            place,
+            dial_socket: dial_socket(&around.folder, place),
             api_socket: folder.join("api.sock"),
             runtime_socket: folder.join("containerd.sock"),
             enforced: folder.join("enforced.json"),
             kubeconfigs: (
-                around.pki.kubeconfig("kubelet", &server)?,
+                around.pki.kubeconfig(&place.kubelet(), &server)?,
                 around.pki.kubeconfig("kube-proxy", &server)?,
                 around.pki.kubeconfig("policies", &server)?,
             ),
@@ -49,12 +53,17 @@ impl Configuration {
         Ok(written)
     }
 
+    /// Where all of it lies.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(super) fn relay(&self) -> Vec<String> {
         vec![
             "node-relay".to_owned(),
             format!("--port={API_PORT}"),
             format!("--api={}", text(&self.api_socket)),
-            format!("--dial={}", text(&dial_socket(&self.folder))),
+            format!("--dial={}", text(&self.dial_socket)),
         ]
     }
 
@@ -73,8 +82,8 @@ impl Configuration {
             &text(&programs.kubernetes("kubelet")),
             &format!("--config={}", self.path("kubelet.yaml")),
             &format!("--kubeconfig={}", text(&self.kubeconfigs.0)),
-            &format!("--hostname-override={NAME}"),
-            &format!("--node-ip={ADDRESS}"),
+            &format!("--hostname-override={}", self.place),
+            &format!("--node-ip={}", self.place.address()),
             &format!("--root-dir={}", self.path("kubelet")),
         ];
         words.map(str::to_owned).to_vec()
@@ -83,18 +92,20 @@ impl Configuration {
     pub(super) fn kube_proxy(&self) -> Vec<String> {
         vec![
             format!("--config={}", self.path("kube-proxy.yaml")),
-            format!("--hostname-override={NAME}"),
+            format!("--hostname-override={}", self.place),
         ]
     }
 
     pub(super) fn policies(&self) -> Vec<String> {
-        vec![
+        let mut arguments = vec![
             "node-policies".to_owned(),
             format!("--kubeconfig={}", text(&self.kubeconfigs.2)),
-            format!("--pods={PODS}"),
-            format!("--gateway={GATEWAY}"),
             format!("--enforced={}", text(&self.enforced)),
-        ]
+        ];
+        for (range, gateway) in self.place.ranges() {
+            arguments.extend([format!("--pods={range}"), format!("--gateway={gateway}")]);
+        }
+        arguments
     }
 
     fn file(&self, name: &str, content: &str) -> Result<()> {
@@ -136,6 +147,11 @@ conf_dir = '{networks}'
     }
 
     fn network_file(&self) -> serde_json::Value {
+        let (mut ranges, mut routes) = (Vec::new(), Vec::new());
+        for (range, gateway) in self.place.ranges() {
+            ranges.push(json!([{ "subnet": range }]));
+            routes.push(json!({ "dst": if gateway.is_ipv4() { "0.0.0.0/0" } else { "::/0" } }));
+        }
         json!({
             "cniVersion": "1.0.0",
             "name": "ironside",
@@ -143,17 +159,17 @@ conf_dir = '{networks}'
                 "type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false, "hairpinMode": true,
                 "ipam": {
                     "type": "host-local", "dataDir": self.path("addresses"),
-                    "ranges": [[{ "subnet": PODS }]], "routes": [{ "dst": "0.0.0.0/0" }],
+                    "ranges": ranges, "routes": routes,
                 },
             }],
         })
     }
 
     fn kubelet_file(&self, around: &Surroundings<'_>) -> serde_json::Value {
-        let (certificate, key) = around.pki.kubelet();
+        let (certificate, key) = around.pki.serving_kubelet(self.place);
         json!({
             "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
-            "failCgroupV1": false, "cgroupDriver": "cgroupfs", "cgroupRoot": format!("/{}", around.cgroup),
+            "failCgroupV1": false, "cgroupDriver": "cgroupfs", "cgroupRoot": format!("/{}", self.place.cgroup(&around.name)),
             "cgroupsPerQOS": true, "enforceNodeAllocatable": ["pods"],
             // Nothing of the machine's kernel is changed; see kubelet.sh.
             "protectKernelDefaults": true, "oomScoreAdj": 0, "failSwapOn": false,
@@ -177,7 +193,7 @@ conf_dir = '{networks}'
     fn kube_proxy_file(&self) -> serde_json::Value {
         json!({
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1", "kind": "KubeProxyConfiguration",
-            "mode": "nftables", "clusterCIDR": PODS, "bindAddress": ADDRESS,
+            "mode": "nftables", "clusterCIDR": self.place.pods(), "bindAddress": self.place.address(),
             "healthzBindAddress": "127.0.0.1:10256", "metricsBindAddress": "127.0.0.1:10249",
             // Limits of the whole machine: left alone.
             "conntrack": { "maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s" },

@@ -2,9 +2,9 @@
 # The first process of a node: it makes the namespaces that it was started in a machine of their own, says "ready", and reaps
 # orphans (bash does so by itself) until standard input ends. With it end every process, mount, interface and rule.
 #
-#   init.sh FOLDER PACKAGES CGROUP
+#   init.sh FOLDER PACKAGES CGROUP ADDRESS
 set -eu
-folder=$1 packages=$2 cgroup=$3
+folder=$1 packages=$2 cgroup=$3 address=$4
 
 # /sys shows the network of whoever mounts it. The cgroup hierarchies stay those of the machine.
 mkdir -p "$folder/sys" "$folder/scratch"
@@ -30,15 +30,18 @@ mount --make-rshared /
 hostname "$(basename "$cgroup")"
 ip link set lo up
 ip link add node0 type veth peer name node0p
-ip address add 10.200.0.1/24 dev node0
+ip address add "$address/24" dev node0
 ip link set node0 up
 ip link set node0p up
 ip route add default via 10.200.0.254 dev node0
-# All three belong to this network namespace.
+# All of these belong to this network namespace.
 sysctl -q -w net.ipv4.ip_forward=1
 # Without it a reply on the bridge goes around the translation of a Service's address.
 sysctl -q -w net.bridge.bridge-nf-call-iptables=1 || true
-sysctl -q -w net.ipv6.conf.all.disable_ipv6=1 || true
+if [ -e /proc/net/if_inet6 ]; then
+  sysctl -q -w net.ipv6.conf.all.forwarding=1
+  sysctl -q -w net.bridge.bridge-nf-call-ip6tables=1 || true
+fi
 
 for hierarchy in cpu cpuacct cpuset memory devices freezer blkio pids systemd; do
   [ -d "/sys/fs/cgroup/$hierarchy" ] || continue

@@ -32,11 +32,14 @@ impl Overlay {
 /// # Errors
 /// There is no real node, the API server refuses something, or the pods do not become ready.
 pub async fn install(cluster: &Cluster, overlay: Overlay) -> Result<()> {
-    let node = cluster.node()?;
-    let archive = cluster.description()?.folder.join("ironside.tar");
+    let description = cluster.description()?;
+    ensure!(!description.nodes.is_empty(), "this cluster has no real node");
+    let archive = description.folder.join("ironside.tar");
     let written = archive.clone();
     tokio::task::spawn_blocking(move || images::write_operator(&image_name()?, &written)).await??;
-    super::import(node, &archive).await.context("import Ironside's image")?;
+    for node in &description.nodes {
+        super::import(node, &archive).await.context("import Ironside's image")?;
+    }
     std::fs::remove_file(&archive).context("remove the archive")?;
 
     let overlay = install::repository().join(overlay.path());

@@ -1,4 +1,4 @@
-//! A real node beside the simulated ones: kubelet, kube-proxy, containerd and runc in private namespaces of this machine, with
+//! Real nodes beside the simulated ones, one or two: kubelet, kube-proxy, containerd and runc in private namespaces of this machine, with
 //! cluster DNS. What pods do on it is decided by a kernel, not by annotations.
 //!
 //! Owns the node's namespaces, processes, configuration and images. The control plane stays outside; the two ends of a
@@ -8,11 +8,13 @@
 pub mod ask;
 mod cgroups;
 mod configuration;
+mod fleet;
 pub mod images;
 pub mod ironside;
 mod namespaces;
 pub mod obstacle;
 mod oci;
+mod place;
 pub mod policies;
 pub mod programs;
 pub mod registry;
@@ -23,14 +25,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use kube::{Api, Client};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
+pub(crate) use self::fleet::Fleet;
+pub use self::place::Place;
+
 use self::configuration::Configuration;
+use self::fleet::Archive;
 use self::namespaces::Namespaces;
 use self::policies::Enforced;
 use self::programs::Programs;
@@ -39,18 +45,10 @@ use crate::controlplane::process::Process;
 use crate::pki::Pki;
 use crate::wait;
 
-/// The node's name in the cluster, which is also in its certificates.
-pub const NAME: &str = "real-1";
-/// Its address, in its own network alone.
-pub const ADDRESS: &str = "10.200.0.1";
 /// Where the API server is found inside.
 const API_PORT: u16 = 6443;
 /// A busy machine needs several times the usual ten seconds.
 const LIMIT: Duration = Duration::from_mins(3);
-/// Addresses of pods on this node; simulated pods have 10.64.0.0/14.
-const PODS: &str = "10.244.1.0/24";
-/// The node's own address among them: its end of their bridge.
-const GATEWAY: &str = "10.244.1.1";
 /// The manifests of cluster DNS and of the enforcer's account.
 const MANIFESTS: &str = concat!(include_str!("coredns.yaml"), "---\n", include_str!("policies.yaml"));
 
@@ -85,6 +83,8 @@ impl Daemon {
 /// What somebody outside needs to know of a running node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Description {
+    /// Which one.
+    pub place: Place,
     /// Socket through which addresses inside are dialed ([`relay::dial`]).
     pub dial: PathBuf,
     /// Name of its folder in every cgroup hierarchy.
@@ -99,19 +99,21 @@ pub struct Description {
     pub steps: Vec<(String, f64)>,
 }
 
-/// Removes what a node of that name left in the cgroup hierarchies when its supervisor was killed.
-pub(crate) fn sweep(name: &str) {
-    cgroups::sweep(name);
+/// Removes what the nodes of a control plane left in the cgroup hierarchies when its supervisor was killed.
+pub(crate) fn sweep(control_plane: &str) {
+    for place in Place::ALL {
+        cgroups::sweep(&place.cgroup(control_plane));
+    }
 }
 
-/// Where a node finds its surroundings.
+/// Where a node finds its surroundings: its control plane.
 pub(crate) struct Surroundings<'a> {
-    /// Folder for everything that it writes.
+    /// Folder in which each node has its own.
     pub(crate) folder: PathBuf,
     /// Folder of logs.
     pub(crate) logs: PathBuf,
-    /// Name that no other node on this machine has.
-    pub(crate) cgroup: String,
+    /// Name that no other control plane on this machine has.
+    pub(crate) name: String,
     /// The cluster's keys.
     pub(crate) pki: &'a Pki,
     /// Address of the API server on the machine.
@@ -128,31 +130,40 @@ pub(crate) struct Node {
     description: Description,
 }
 
-/// The socket, on the machine, at which the API server dials into the node.
-pub(crate) fn dial_socket(folder: &Path) -> PathBuf {
-    folder.join("dial.sock")
+/// The socket, on the machine, at which the API server dials into the network of the nodes of a control plane.
+pub(crate) fn dial_socket(control_plane: &Path, place: Place) -> PathBuf {
+    control_plane.join(place.stem()).join("dial.sock")
 }
 
 impl Node {
-    /// Starts a node and returns when pods run on it and names resolve.
-    pub(crate) async fn start(around: Surroundings<'_>, client: &Client) -> Result<Self> {
+    /// Starts a node and returns when pods run on it and, on the first one, names resolve.
+    pub(crate) async fn start(
+        place: Place,
+        around: &Surroundings<'_>,
+        programs: &Programs,
+        archive: Archive,
+        client: &Client,
+    ) -> Result<Self> {
         let mut clock = Clock::start();
-        let programs = tokio::task::spawn_blocking(Programs::obtain).await??;
-        let configuration = Configuration::write(&around, &programs)?;
-        let images = around.folder.join("images");
-        std::fs::create_dir_all(&images)?;
-        let archive = images.join("own.tar");
-        let needed = (programs.clone(), archive.clone());
-        let written = tokio::task::spawn_blocking(move || images::write_own(&needed.0, &needed.1));
+        let configuration = Configuration::write(place, around, programs)?;
+        let (stem, cgroup) = (place.stem(), place.cgroup(&around.name));
+        let log = |name: &str| around.logs.join(format!("{stem}-{name}.log"));
         let outside = relay::outside(&configuration.api_socket, &around.server)?;
-        let packages = programs.packages().map(Path::to_owned);
-        let namespaces = Namespaces::create(&around.folder, &around.logs, packages.as_deref(), &around.cgroup).await?;
+        let namespaces = Namespaces::create(
+            configuration.folder(),
+            &log("init"),
+            programs.packages(),
+            &cgroup,
+            place.address(),
+        )
+        .await?;
         clock.step("namespaces");
         let mut node = Self {
             daemons: BTreeMap::new(),
             description: Description {
-                dial: dial_socket(&around.folder),
-                cgroup: around.cgroup.clone(),
+                place,
+                dial: dial_socket(&around.folder, place),
+                cgroup,
                 runtime: configuration.runtime_socket.clone(),
                 namespaces: namespaces.id(),
                 enforced: configuration.enforced.clone(),
@@ -161,7 +172,7 @@ impl Node {
             namespaces,
             outside,
         };
-        let log = |daemon: Daemon| around.logs.join(format!("node-{}.log", daemon.name()));
+        let log = |daemon: Daemon| log(daemon.name());
 
         node.launch(
             Daemon::Relay,
@@ -181,15 +192,17 @@ impl Node {
         })
         .await?;
         clock.step("container runtime");
-        written.await??;
-        node.import(&programs, &archive).await?;
+        let archive = archive
+            .await
+            .map_err(|error| anyhow!("write the nodes' images: {error:#}"))?;
+        node.import(programs, &archive).await?;
         clock.step("images");
 
         // The shell that hides the machine's sysctls becomes the kubelet.
         node.launch(
             Daemon::Kubelet,
             Path::new("unshare"),
-            configuration.kubelet(&programs),
+            configuration.kubelet(programs),
             log(Daemon::Kubelet),
         )?;
         node.launch(
@@ -198,23 +211,29 @@ impl Node {
             configuration.kube_proxy(),
             log(Daemon::KubeProxy),
         )?;
-        apply(&around.kubectl, MANIFESTS)
-            .await
-            .context("apply the node's manifests")?;
+        if place == Place::FIRST {
+            apply(&around.kubectl, MANIFESTS)
+                .await
+                .context("apply the nodes' manifests")?;
+        }
         node.launch(
             Daemon::Policies,
             &workspace_program("ironside-e2e")?,
             configuration.policies(),
             log(Daemon::Policies),
         )?;
-        node.until(Daemon::Kubelet, "the real node is Ready", async || ready(client).await)
-            .await?;
-        clock.step("node Ready");
-        node.until(Daemon::Kubelet, "cluster DNS is available", async || {
-            dns_available(client).await
+        node.until(Daemon::Kubelet, "the real node is Ready", async || {
+            ready(client, place).await
         })
         .await?;
-        clock.step("cluster DNS");
+        clock.step("node Ready");
+        if place == Place::FIRST {
+            node.until(Daemon::Kubelet, "cluster DNS is available", async || {
+                dns_available(client).await
+            })
+            .await?;
+            clock.step("cluster DNS");
+        }
         node.until(Daemon::Policies, "NetworkPolicies are enforced", async || {
             Enforced::read(&configuration.enforced).map(drop)
         })
@@ -313,9 +332,9 @@ pub async fn import(description: &Description, archive: &Path) -> Result<()> {
     .await
 }
 
-async fn ready(client: &Client) -> Result<()> {
+async fn ready(client: &Client, place: Place) -> Result<()> {
     let nodes: Api<NodeObject> = Api::all(client.clone());
-    let node = nodes.get_status(NAME).await?;
+    let node = nodes.get_status(&place.name()).await?;
     let conditions = node.status.unwrap_or_default().conditions.unwrap_or_default();
     let ready = conditions
         .iter()

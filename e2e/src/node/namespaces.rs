@@ -1,5 +1,6 @@
 //! The private namespaces of a node, held by its first process, which lives as long as the pipe to it.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -18,11 +19,16 @@ pub(super) struct Namespaces {
 
 impl Namespaces {
     /// Makes them, with the node's network and mounts.
-    pub(super) async fn create(folder: &Path, logs: &Path, packages: Option<&Path>, cgroup: &str) -> Result<Self> {
+    pub(super) async fn create(
+        folder: &Path,
+        log: &Path,
+        packages: Option<&Path>,
+        cgroup: &str,
+        address: Ipv4Addr,
+    ) -> Result<Self> {
         let script = folder.join("init.sh");
         std::fs::write(&script, INIT).context("write the first process")?;
-        let log = logs.join("node-init.log");
-        let complaints = std::fs::File::create(&log).context("create the log of the first process")?;
+        let complaints = std::fs::File::create(log).context("create the log of the first process")?;
         let mut unshare = Command::new("unshare")
             .args([
                 "--mount",
@@ -39,6 +45,7 @@ impl Namespaces {
             .arg(folder)
             .arg(packages.unwrap_or(Path::new("")))
             .arg(cgroup)
+            .arg(address.to_string())
             .env("PATH", path(None))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -51,7 +58,7 @@ impl Namespaces {
         let mut lines = BufReader::new(unshare.stdout.take().context("its output is a pipe")?).lines();
         let id = unshare.id().context("unshare ended at once")?;
         if lines.next_line().await.context("hear the first process")?.as_deref() != Some("ready") {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            let said = std::fs::read_to_string(log).unwrap_or_default();
             bail!("the node's namespaces could not be made: {}", said.trim());
         }
         Ok(Self { unshare, pipe, id })
@@ -95,7 +102,7 @@ pub(super) fn entering(id: u32, program: &Path, arguments: Vec<String>) -> (Path
 }
 
 /// What programs inside find by name: their neighbours, and the folders of administrators, which not everybody has on PATH.
-fn path(first: Option<&Path>) -> String {
+pub(super) fn path(first: Option<&Path>) -> String {
     let own = std::env::var("PATH").unwrap_or_default();
     let first = first.filter(|folder| folder.is_absolute());
     let first = first.map_or_else(String::new, |folder| format!("{}:", folder.display()));

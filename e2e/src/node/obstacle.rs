@@ -17,6 +17,13 @@ pub fn obstacle() -> Option<&'static str> {
     ANSWER.get_or_init(look).as_deref()
 }
 
+/// Why pods here have no IPv6 addresses, if they have none.
+pub fn ipv6() -> Option<&'static str> {
+    // Not there in a kernel without IPv6, or where it is switched off for good.
+    let interfaces = Path::new("/proc/net/if_inet6");
+    (!interfaces.exists()).then_some("packets of IPv6 need a kernel that has it")
+}
+
 fn look() -> Option<String> {
     if !cfg!(target_os = "linux") {
         return Some("a real node needs Linux".to_owned());

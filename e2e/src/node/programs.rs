@@ -75,7 +75,7 @@ const NEEDS: Module = Module {
     what: "the program of the test images",
     cost: "a few seconds",
     folder: "node/needs",
-    sources: &["go.mod", "main.go", "pointer.go", "probe.go"],
+    sources: &["go.mod", "main.go", "pointer.go", "probe.go", "sctp.go"],
     flags: &FLAGS,
     programs: &[Program::new("needs", ".")],
     extras: &[],

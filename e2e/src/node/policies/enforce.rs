@@ -1,7 +1,7 @@
 //! The enforcer as a process in the node's network: watches, and loads what changed.
 
 use std::fmt::Debug;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -26,13 +26,17 @@ use crate::progress::say;
 /// More changes than ever come at once.
 const AT_ONCE: usize = 1000;
 
-/// Enforces the cluster's policies for the pods of a range of addresses, whose bridge has the address `gateway`, and writes to
-/// a file what is in force ([`super::Enforced`]). Serves until it is killed.
+/// Enforces the cluster's policies for the pods of some ranges of addresses, each with the address that their bridge has in it, and writes to a file what is
+/// in force ([`super::Enforced`]). Serves until it is killed.
 ///
 /// # Errors
 /// `nft` refuses what it is given, or the watches end.
-pub async fn serve(client: Client, own: &str, gateway: Ipv4Addr, enforced: &Path) -> Result<()> {
-    let own = Block::parse(own)?.context("the pods' range is IPv4")?;
+pub async fn serve(client: Client, own: &[(String, IpAddr)], enforced: &Path) -> Result<()> {
+    let own: Result<Vec<(Block, IpAddr)>> = own
+        .iter()
+        .map(|(range, gateway)| Ok((Block::parse(range)?, *gateway)))
+        .collect();
+    let own = own?;
     let (pods, of_pods) = watch::<Pod>(Api::all(client.clone()));
     let (namespaces, of_namespaces) = watch::<Namespace>(Api::all(client.clone()));
     let (policies, of_policies) = watch::<NetworkPolicy>(Api::all(client));
@@ -45,7 +49,7 @@ pub async fn serve(client: Client, own: &str, gateway: Ipv4Addr, enforced: &Path
         }
         let (pods, namespaces, policies) = (pods.state(), namespaces.state(), policies.state());
         let world = World::of(all(&pods), all(&namespaces), all(&policies));
-        let rules = ruleset(&world, &Intent::of(&world)?, own, gateway);
+        let rules = ruleset(&world, &Intent::of(&world)?, &own);
         if rules != loaded.0 {
             load(&rules).await.with_context(|| format!("load\n{rules}"))?;
         }

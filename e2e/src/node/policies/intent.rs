@@ -1,7 +1,7 @@
 //! What policies mean, pod by pod: the rules by which a connection may pass. Written from the API reference of `NetworkPolicy`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::networking::v1::{NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort};
@@ -24,7 +24,7 @@ pub enum Direction {
 pub(super) enum Peers {
     Anyone,
     /// Pods that selectors found.
-    Pods(BTreeSet<Ipv4Addr>),
+    Pods(BTreeSet<IpAddr>),
     /// Addresses, whoever has them.
     Block(Block, Vec<Block>),
 }
@@ -48,7 +48,7 @@ pub(super) struct Rule {
 #[derive(Debug, Clone, Default)]
 pub struct Intent {
     /// For each pod that some policy isolates in a direction, what passes all the same.
-    pub(super) rules: BTreeMap<(Ipv4Addr, Direction), Vec<Rule>>,
+    pub(super) rules: BTreeMap<(IpAddr, Direction), Vec<Rule>>,
     /// Directions in which some policy isolates, even if none of its pods is there yet.
     pub(super) isolating: BTreeSet<Direction>,
 }
@@ -68,7 +68,7 @@ impl Intent {
     }
 
     /// Whether a connection between two addresses is meant to pass. The rules of both ends count; a pod always reaches itself.
-    pub fn lets(&self, from: Ipv4Addr, to: Ipv4Addr, transport: Transport, port: u16) -> bool {
+    pub fn lets(&self, from: IpAddr, to: IpAddr, transport: Transport, port: u16) -> bool {
         let passes = |subject, peer, direction| {
             let rules = self.rules.get(&(subject, direction));
             rules.is_none_or(|rules| rules.iter().any(|rule| rule.has(peer, transport, port)))
@@ -131,7 +131,7 @@ impl Intent {
 }
 
 impl Rule {
-    fn has(&self, peer: Ipv4Addr, transport: Transport, port: u16) -> bool {
+    fn has(&self, peer: IpAddr, transport: Transport, port: u16) -> bool {
         self.peers.has(peer)
             && match self.ports {
                 Ports::All => true,
@@ -142,7 +142,7 @@ impl Rule {
 }
 
 impl Peers {
-    fn has(&self, address: Ipv4Addr) -> bool {
+    fn has(&self, address: IpAddr) -> bool {
         match self {
             Self::Anyone => true,
             Self::Pods(pods) => pods.contains(&address),
@@ -157,15 +157,13 @@ fn peers(world: &World, namespace: &str, peers: Option<&[NetworkPolicyPeer]>) ->
     if peers.is_empty() {
         return Ok(vec![Peers::Anyone]);
     }
-    let found: Result<Vec<Option<Peers>>> = peers.iter().map(|peer| one(world, namespace, peer)).collect();
-    Ok(found?.into_iter().flatten().collect())
+    peers.iter().map(|peer| one(world, namespace, peer)).collect()
 }
 
-fn one(world: &World, namespace: &str, peer: &NetworkPolicyPeer) -> Result<Option<Peers>> {
+fn one(world: &World, namespace: &str, peer: &NetworkPolicyPeer) -> Result<Peers> {
     if let Some(block) = &peer.ip_block {
-        let except: Result<Vec<Option<Block>>> = block.except.iter().flatten().map(|cidr| Block::parse(cidr)).collect();
-        let except = except?.into_iter().flatten().collect();
-        return Ok(Block::parse(&block.cidr)?.map(|block| Peers::Block(block, except)));
+        let except: Result<Vec<Block>> = block.except.iter().flatten().map(|cidr| Block::parse(cidr)).collect();
+        return Ok(Peers::Block(Block::parse(&block.cidr)?, except?));
     }
     let of_namespaces = peer.namespace_selector.as_ref().map(compiled).transpose()?;
     let of_pods = peer.pod_selector.as_ref().map(compiled).transpose()?;
@@ -182,7 +180,7 @@ fn one(world: &World, namespace: &str, peer: &NetworkPolicyPeer) -> Result<Optio
         .iter()
         .filter(|(_, pod)| chosen(pod))
         .map(|(address, _)| *address);
-    Ok(Some(Peers::Pods(pods.collect())))
+    Ok(Peers::Pods(pods.collect()))
 }
 
 /// The ports of a rule for a pod that is reached: a name means what that pod declares.

@@ -5,7 +5,8 @@
 //! watches -> World -> Intent (who may reach whom) -> nftables, loaded in one piece -> Enforced, a file that says so
 //! ```
 //!
-//! Only IPv4: the node's pods have no other address. What they could say to each other over link-local addresses is dropped.
+//! Each address of a pod stands for the pod: selectors mean all of them, blocks those of their family. What pods could say to each other over link-local
+//! addresses is dropped.
 
 mod enforce;
 mod intent;
@@ -15,7 +16,7 @@ mod tests;
 mod world;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -31,7 +32,7 @@ pub struct Enforced {
     /// Resource version of each policy, by `namespace/name`.
     pub policies: BTreeMap<String, String>,
     /// Labels of the pods that are known, by address.
-    pub pods: BTreeMap<Ipv4Addr, BTreeMap<String, String>>,
+    pub pods: BTreeMap<IpAddr, BTreeMap<String, String>>,
     /// Labels of the namespaces.
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
 }

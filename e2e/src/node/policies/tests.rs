@@ -1,6 +1,6 @@
 //! The API reference of `NetworkPolicy`, sentence by sentence, and the ruleset that comes of it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -10,16 +10,27 @@ use serde_json::{Value, json};
 use super::ruleset::ruleset;
 use super::{Block, Intent, Transport, World};
 
-const WEB: Ipv4Addr = Ipv4Addr::new(10, 244, 1, 2);
-const API: Ipv4Addr = Ipv4Addr::new(10, 244, 1, 3);
-const OTHER: Ipv4Addr = Ipv4Addr::new(10, 244, 1, 4);
-const OUTSIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
+const WEB: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 244, 1, 2));
+const API: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 244, 1, 3));
+const OTHER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 244, 1, 4));
+const OUTSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+/// The other address of `api`.
+const API_6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0x10, 0x244, 1, 0, 0, 0, 3));
+const WEB_6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0x10, 0x244, 1, 0, 0, 0, 2));
+
+/// The node's range with its own address in it.
+fn own() -> (Block, IpAddr) {
+    (
+        Block::parse("10.244.1.0/24").unwrap(),
+        IpAddr::V4(Ipv4Addr::new(10, 244, 1, 1)),
+    )
+}
 
 fn read<T: DeserializeOwned>(object: Value) -> T {
     serde_json::from_value(object).unwrap()
 }
 
-fn pod(namespace: &str, name: &str, address: Ipv4Addr) -> Pod {
+fn pod(namespace: &str, name: &str, address: IpAddr) -> Pod {
     read(json!({
         "metadata": {"name": name, "namespace": namespace, "labels": {"app": name}},
         "spec": {"containers": [{"name": "c", "ports": [{"name": "http", "containerPort": 8080}]}]},
@@ -166,8 +177,7 @@ fn the_ruleset_is_one_table_that_replaces_itself() {
         ],
     });
     let world = world(&[spec]);
-    let own = Block::parse("10.244.1.0/24").unwrap().unwrap();
-    let text = ruleset(&world, &Intent::of(&world).unwrap(), own, Ipv4Addr::new(10, 244, 1, 1));
+    let text = ruleset(&world, &Intent::of(&world).unwrap(), &[own()]);
     let wanted = "\
 table inet ironside_policies
 delete table inet ironside_policies
@@ -185,7 +195,8 @@ table inet ironside_policies {
   chain forward {
     type filter hook forward priority filter; policy accept;
     ct state established,related accept
-    meta nfproto ipv6 counter drop
+    icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept
+    ip6 saddr fe80::/10 counter drop
     ip saddr 10.244.1.0/24 ip saddr != { 10.244.1.2, 10.244.1.3, 10.244.1.4, 10.244.1.1 } counter drop
     ip saddr vmap { 10.244.1.3 : jump out_10.244.1.3 }
     ip daddr 10.244.1.0/24 ip daddr != { 10.244.1.2, 10.244.1.3, 10.244.1.4, 10.244.1.1 } counter drop
@@ -194,6 +205,7 @@ table inet ironside_policies {
   chain input {
     type filter hook input priority filter; policy accept;
     ct state established,related accept
+    icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept
     ip saddr 10.244.1.0/24 ip saddr != { 10.244.1.2, 10.244.1.3, 10.244.1.4, 10.244.1.1 } counter drop
     ip saddr vmap { 10.244.1.3 : jump out_10.244.1.3 }
   }
@@ -202,18 +214,60 @@ table inet ironside_policies {
     assert_eq!(text, wanted);
     // The pods that a policy is about may be the next to come.
     let coming = self::world(&[json!({"podSelector": {"matchLabels": {"app": "late"}}, "policyTypes": ["Egress"]})]);
-    let text = ruleset(
-        &coming,
-        &Intent::of(&coming).unwrap(),
-        own,
-        Ipv4Addr::new(10, 244, 1, 1),
-    );
+    let text = ruleset(&coming, &Intent::of(&coming).unwrap(), &[own()]);
     assert_eq!(text.matches("ip saddr != {").count(), 2, "{text}");
     assert!(!text.contains("vmap") && !text.contains("daddr"), "{text}");
     let free = self::world(&[]);
-    let text = ruleset(&free, &Intent::of(&free).unwrap(), own, Ipv4Addr::new(10, 244, 1, 1));
+    let text = ruleset(&free, &Intent::of(&free).unwrap(), &[own()]);
     assert!(
         !text.contains("10.244"),
         "where nothing is isolated nobody waits:\n{text}"
     );
+}
+
+/// Selectors mean a pod by all its addresses, blocks only those of their family.
+#[test]
+fn each_address_of_a_pod_stands_for_it() {
+    let both = |name: &str, four: IpAddr, six: IpAddr| {
+        let mut pod = pod("shop", name, four);
+        let all = json!([{"ip": four.to_string()}, {"ip": six.to_string()}]);
+        pod.status.as_mut().unwrap().pod_ips = read(all);
+        pod
+    };
+    let pods = [both("web", WEB, WEB_6), both("api", API, API_6)];
+    let policy = |ingress: Value| -> NetworkPolicy {
+        read(json!({"metadata": {"name": "it", "namespace": "shop"}, "spec": for_api(&ingress)}))
+    };
+    let lets = |ingress: Value| {
+        let world = World::of(&pods, [], [&policy(ingress)]);
+        let intent = Intent::of(&world).unwrap();
+        [(WEB, API), (WEB_6, API_6)].map(|(from, to)| intent.lets(from, to, Transport::Tcp, 80))
+    };
+    assert_eq!(lets(json!([])), [false, false]);
+    assert_eq!(
+        lets(json!([{"from": [{"podSelector": {"matchLabels": {"app": "web"}}}]}])),
+        [true, true]
+    );
+    assert_eq!(
+        lets(json!([{"from": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}])),
+        [true, false]
+    );
+    assert_eq!(lets(json!([{"from": [{"ipBlock": {"cidr": "::/0"}}]}])), [false, true]);
+
+    let mixed = json!([{"from": [{"podSelector": {}}, {"ipBlock": {"cidr": "::/0", "except": ["fd00::/16"]}}]}]);
+    let world = World::of(&pods, [], [&policy(mixed)]);
+    let six = (
+        Block::parse("fd00:10:244:1::/64").unwrap(),
+        "fd00:10:244:1::1".parse().unwrap(),
+    );
+    let text = ruleset(&world, &Intent::of(&world).unwrap(), &[own(), six]);
+    for wanted in [
+        "  chain in_10.244.1.3 {\n    ip saddr 10.244.1.3 return\n    ip saddr { 10.244.1.2, 10.244.1.3 } return\n    counter drop\n",
+        "  chain in_fd00_10_244_1__3 {\n    ip6 saddr fd00:10:244:1::3 return\n    ip6 saddr { fd00:10:244:1::2, fd00:10:244:1::3 } return\n    \
+         ip6 saddr ::/0 ip6 saddr != fd00::/16 return\n",
+        "    ip daddr vmap { 10.244.1.3 : jump in_10.244.1.3 }\n    ip6 daddr vmap { fd00:10:244:1::3 : jump in_fd00_10_244_1__3 }\n",
+        "    ip6 daddr fd00:10:244:1::/64 ip6 daddr != { fd00:10:244:1::2, fd00:10:244:1::3, fd00:10:244:1::1 } counter drop\n",
+    ] {
+        assert!(text.contains(wanted), "{wanted}\n{text}");
+    }
 }

@@ -1,7 +1,7 @@
 //! What the enforcer reads of the cluster: pods with their addresses, the labels of namespaces, the policies.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context as _, Result, ensure};
 use k8s_openapi::api::core::v1::{Namespace, Pod as PodObject};
@@ -35,37 +35,52 @@ impl Transport {
     }
 }
 
-/// A range of IPv4 addresses.
+/// A range of addresses of one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Block {
-    first: Ipv4Addr,
+    first: IpAddr,
     length: u8,
 }
 
 impl Block {
-    /// Reads `address/length`. Nothing for IPv6, of which no pod here has an address.
+    /// Reads `address/length`.
     ///
     /// # Errors
     /// It is no CIDR; the API server lets none of those in.
-    pub fn parse(cidr: &str) -> Result<Option<Self>> {
+    pub fn parse(cidr: &str) -> Result<Self> {
         let (address, length) = cidr.split_once('/').with_context(|| format!("{cidr:?} is no CIDR"))?;
-        let address: std::net::IpAddr = address.parse().with_context(|| format!("{cidr:?} is no CIDR"))?;
+        let address: IpAddr = address.parse().with_context(|| format!("{cidr:?} is no CIDR"))?;
         let length: u8 = length.parse().with_context(|| format!("{cidr:?} is no CIDR"))?;
-        let std::net::IpAddr::V4(address) = address else {
-            return Ok(None);
-        };
-        ensure!(length <= 32, "{cidr:?} is no CIDR");
-        let first = Ipv4Addr::from_bits(address.to_bits() & Self::mask(length));
-        Ok(Some(Self { first, length }))
+        ensure!(
+            length <= if address.is_ipv4() { 32 } else { 128 },
+            "{cidr:?} is no CIDR"
+        );
+        let first = begin(address, length);
+        Ok(Self { first, length })
     }
 
     /// Whether an address is inside.
-    pub fn has(self, address: Ipv4Addr) -> bool {
-        address.to_bits() & Self::mask(self.length) == self.first.to_bits()
+    pub fn has(self, address: IpAddr) -> bool {
+        address.is_ipv4() == self.is_ipv4() && begin(address, self.length) == self.first
     }
 
-    fn mask(length: u8) -> u32 {
-        u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0)
+    pub(super) const fn is_ipv4(self) -> bool {
+        self.first.is_ipv4()
+    }
+}
+
+/// The first address of the block of that length that an address is in.
+fn begin(address: IpAddr, length: u8) -> IpAddr {
+    let length = u32::from(length);
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
+            IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & mask))
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128 - length).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & mask))
+        }
     }
 }
 
@@ -88,7 +103,7 @@ pub(super) struct Pod {
 /// The cluster, as far as policies can tell it apart.
 #[derive(Debug, Clone, Default)]
 pub struct World {
-    pub(super) pods: BTreeMap<Ipv4Addr, Pod>,
+    pub(super) pods: BTreeMap<IpAddr, Pod>,
     pub(super) namespaces: BTreeMap<String, Labels>,
     pub(super) policies: Vec<NetworkPolicy>,
 }
@@ -101,7 +116,7 @@ impl World {
         policies: impl IntoIterator<Item = &'a NetworkPolicy>,
     ) -> Self {
         let mut world = Self::default();
-        for (address, pod) in pods.into_iter().filter_map(placed) {
+        for (address, pod) in pods.into_iter().flat_map(placed) {
             // An address may be given anew before the pod that had it is gone from the API.
             match world.pods.get(&address) {
                 Some(other) if !other.leaving => {}
@@ -118,7 +133,7 @@ impl World {
     }
 
     /// Addresses of all pods.
-    pub(super) fn addresses(&self) -> BTreeSet<Ipv4Addr> {
+    pub(super) fn addresses(&self) -> BTreeSet<IpAddr> {
         self.pods.keys().copied().collect()
     }
 
@@ -142,14 +157,20 @@ impl World {
     }
 }
 
-/// A pod that policies can select, with its address: pods that ended have none, pods on the node's network have the node's.
-fn placed(pod: &PodObject) -> Option<(Ipv4Addr, Pod)> {
-    let (spec, status) = (pod.spec.as_ref()?, pod.status.as_ref()?);
+/// A pod that policies can select, with each of its addresses: pods that ended have none, pods on the node's network have the node's.
+fn placed(pod: &PodObject) -> Vec<(IpAddr, Pod)> {
+    let (Some(spec), Some(status)) = (&pod.spec, &pod.status) else {
+        return Vec::new();
+    };
     let ended = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
     if ended || spec.host_network == Some(true) {
-        return None;
+        return Vec::new();
     }
-    let address = status.pod_ip.as_ref()?.parse().ok()?;
+    let all = status.pod_ips.iter().flatten().map(|it| &it.ip);
+    let addresses: BTreeSet<IpAddr> = all
+        .chain(&status.pod_ip)
+        .filter_map(|address| address.parse().ok())
+        .collect();
     let beside = spec.init_containers.iter().flatten();
     let beside = beside.filter(|container| container.restart_policy.as_deref() == Some("Always"));
     let containers = spec.containers.iter().chain(beside);
@@ -164,7 +185,7 @@ fn placed(pod: &PodObject) -> Option<(Ipv4Addr, Pod)> {
         ports: named.collect(),
         leaving: pod.metadata.deletion_timestamp.is_some(),
     };
-    Some((address, pod))
+    addresses.into_iter().map(|address| (address, pod.clone())).collect()
 }
 
 #[cfg(test)]
@@ -173,14 +194,16 @@ mod tests {
 
     #[test]
     fn a_block_covers_what_its_length_says() {
-        let block = |cidr| Block::parse(cidr).unwrap().unwrap();
+        let block = |cidr| Block::parse(cidr).unwrap();
+        let has = |cidr, address: &str| block(cidr).has(address.parse().unwrap());
         assert_eq!(block("10.1.2.3/8").to_string(), "10.0.0.0/8");
-        assert!(block("0.0.0.0/0").has(Ipv4Addr::new(203, 0, 113, 7)));
-        assert!(block("10.1.0.0/16").has(Ipv4Addr::new(10, 1, 255, 255)));
-        assert!(!block("10.1.0.0/16").has(Ipv4Addr::new(10, 2, 0, 0)));
-        assert!(block("10.1.2.3/32").has(Ipv4Addr::new(10, 1, 2, 3)));
-        assert_eq!(Block::parse("fd00::/8").unwrap(), None);
-        for wrong in ["10.0.0.0", "10.0.0.0/33", "web/8"] {
+        assert_eq!(block("fd00:1:2::3/32").to_string(), "fd00:1::/32");
+        assert!(has("0.0.0.0/0", "203.0.113.7") && has("::/0", "2001:db8::1"));
+        assert!(!has("0.0.0.0/0", "2001:db8::1") && !has("::/0", "203.0.113.7"));
+        assert!(has("10.1.0.0/16", "10.1.255.255") && !has("10.1.0.0/16", "10.2.0.0"));
+        assert!(has("fd00:1::/32", "fd00:1:ffff::") && !has("fd00:1::/32", "fd00:2::"));
+        assert!(has("10.1.2.3/32", "10.1.2.3") && has("fd00::1/128", "fd00::1"));
+        for wrong in ["10.0.0.0", "10.0.0.0/33", "fd00::/129", "web/8"] {
             assert!(Block::parse(wrong).is_err(), "{wrong}");
         }
     }

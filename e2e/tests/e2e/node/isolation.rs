@@ -2,7 +2,7 @@
 //! the same of both.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use anyhow::{Result, ensure};
 use futures::future::try_join_all;
@@ -12,7 +12,7 @@ use ironside_e2e::{Scenario, wait};
 use serde_json::{Value, json};
 
 use super::policies::{Reached, addresses, enforced, pod, probe};
-use super::worlds::Said;
+use super::said::Said;
 use super::{LONG, address, asked_all_the_time, rolled_out, running, server, service};
 use crate::network::{POLICY, apply, record};
 
@@ -25,7 +25,7 @@ type Edges = BTreeMap<(String, String, u16), bool>;
 /// The pods of a test, by what `ironside reach` calls them.
 struct Shop<'a> {
     test: &'a Scenario<'a>,
-    pods: BTreeMap<String, Ipv4Addr>,
+    pods: BTreeMap<String, IpAddr>,
 }
 
 impl<'a> Shop<'a> {

@@ -1,12 +1,14 @@
 //! On a real node: a kubelet, a container runtime and a kernel decide what a workload survives.
 
 mod cluster;
+mod disturbance;
 mod isolation;
 mod matrix;
 mod operator;
 mod policies;
 mod prediction;
 mod registry;
+mod said;
 mod signatures;
 mod worlds;
 
@@ -46,6 +48,17 @@ fn server(name: &str, needs: &str) -> Workload {
             "periodSeconds": 1, "timeoutSeconds": 20, "failureThreshold": 10,
         });
         template["spec"]["terminationGracePeriodSeconds"] = json!(20);
+    })
+}
+
+/// The same, spread over the nodes as far as they are there.
+fn on_each_node(workload: Workload) -> Workload {
+    workload.template(|template| {
+        let labels = template["metadata"]["labels"].clone();
+        template["spec"]["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"] = json!([{
+            "weight": 100,
+            "podAffinityTerm": { "topologyKey": "kubernetes.io/hostname", "labelSelector": { "matchLabels": labels } },
+        }]);
     })
 }
 

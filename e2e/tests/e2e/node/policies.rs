@@ -1,13 +1,14 @@
 //! NetworkPolicies bite: what they cut is cut for real packets, and nothing else.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, Result, ensure};
 use ironside_e2e::node::images::NEEDS;
+use ironside_e2e::node::obstacle::ipv6;
 use ironside_e2e::node::policies::Enforced;
 use ironside_e2e::node::relay;
-use ironside_e2e::scenario::scenario_on_a_node;
+use ironside_e2e::scenario::{scenario_on_a_node, skipped_for};
 use ironside_e2e::{Scenario, wait};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::NetworkPolicy;
@@ -20,7 +21,7 @@ use super::{LONG, address, running, server, service};
 /// How long nobody has answered when a packet counts as dropped. The kernel answers, whatever the programs do.
 const PATIENCE: &str = "1s";
 
-/// What a pod's packets reach, by destination (`tcp:ADDRESS:PORT`).
+/// What a pod's packets reach, by destination ([`destination`]).
 pub(super) type Reached = BTreeMap<String, bool>;
 
 /// A pod that serves and probes.
@@ -39,8 +40,15 @@ pub(super) fn pod(name: &str, labels: &Value) -> Value {
     })
 }
 
-/// The addresses of a namespace's pods, once all are ready and the enforcer knows them.
-pub(super) async fn addresses(test: &Scenario<'_>, namespace: &str) -> Result<BTreeMap<String, Ipv4Addr>> {
+/// The first address of each pod of a namespace, as [`all_addresses`].
+pub(super) async fn addresses(test: &Scenario<'_>, namespace: &str) -> Result<BTreeMap<String, IpAddr>> {
+    let all = all_addresses(test, namespace).await?.into_iter();
+    all.map(|(name, addresses)| Ok((name, *addresses.first().context("an address")?)))
+        .collect()
+}
+
+/// The addresses of a namespace's pods, one of each family, once all are ready and the enforcer knows them.
+pub(super) async fn all_addresses(test: &Scenario<'_>, namespace: &str) -> Result<BTreeMap<String, Vec<IpAddr>>> {
     let pods: Api<Pod> = Api::namespaced(test.client.clone(), namespace);
     wait::until_within(LONG, "the pods are ready", async || {
         let mut found = BTreeMap::new();
@@ -50,16 +58,25 @@ pub(super) async fn addresses(test: &Scenario<'_>, namespace: &str) -> Result<BT
             let conditions = status.conditions.unwrap_or_default();
             let ready = conditions.iter().any(|it| it.type_ == "Ready" && it.status == "True");
             ensure!(ready, "{name} is not ready");
-            found.insert(name, status.pod_ip.context("no address")?.parse()?);
+            let all: Result<Vec<IpAddr>, _> = status.pod_ips.iter().flatten().map(|it| it.ip.parse()).collect();
+            found.insert(name, all?);
         }
         let enforced = Enforced::read(&test.cluster.node()?.enforced)?;
         ensure!(
-            found.values().all(|address| enforced.pods.contains_key(address)),
+            found
+                .values()
+                .flatten()
+                .all(|address| enforced.pods.contains_key(address)),
             "{enforced:?}"
         );
         Ok(found)
     })
     .await
+}
+
+/// A destination, as [`probe`] takes it.
+pub(super) fn destination(protocol: &str, address: IpAddr, port: u16) -> String {
+    format!("{}:{}", protocol.to_lowercase(), SocketAddr::new(address, port))
 }
 
 /// Waits until the policies of some namespaces are in force exactly as the API server has them.
@@ -86,7 +103,7 @@ pub(super) async fn enforced(test: &Scenario<'_>, namespaces: &[&str]) -> Result
 }
 
 /// Has a pod of [`pod`] or [`server`] try destinations; the node itself reaches every pod.
-pub(super) async fn probe(test: &Scenario<'_>, from: Ipv4Addr, to: &[String]) -> Result<Reached> {
+pub(super) async fn probe(test: &Scenario<'_>, from: IpAddr, to: &[String]) -> Result<Reached> {
     let query = to.iter().fold(String::new(), |so_far, to| format!("{so_far}&to={to}"));
     let path = format!("/probe?patience={PATIENCE}{query}");
     let (status, said) = relay::get(&test.cluster.node()?.dial, &format!("{from}:8080"), &path).await?;
@@ -102,7 +119,7 @@ pub(super) async fn probe(test: &Scenario<'_>, from: Ipv4Addr, to: &[String]) ->
 }
 
 /// Waits until packets from a pod come out as wanted. An answer that is late on a busy machine is asked for again.
-async fn until_reached(test: &Scenario<'_>, what: &str, from: Ipv4Addr, wanted: &Reached) -> Result<()> {
+async fn until_reached(test: &Scenario<'_>, what: &str, from: IpAddr, wanted: &Reached) -> Result<()> {
     let to: Vec<String> = wanted.keys().cloned().collect();
     wait::until(what, async || {
         let seen = probe(test, from, &to).await?;
@@ -199,6 +216,59 @@ async fn policies_bite_and_leave_probes_and_services_alone() -> Result<()> {
     .await
 }
 
+/// The address of a pod that a policy did not think of is as closed as the other, and so is the protocol.
+#[tokio::test]
+async fn policies_bite_whatever_the_address_and_the_protocol() -> Result<()> {
+    if skipped_for(
+        module_path!(),
+        "policies_bite_whatever_the_address_and_the_protocol",
+        ipv6(),
+    ) {
+        return Ok(());
+    }
+    scenario_on_a_node(async |test| {
+        let _turn = super::NODE.lock().await;
+        let pods = ["web", "friend", "stranger"].map(|name| pod(name, &json!({"app": name})));
+        test.apply(&pods).await?;
+        let pods = all_addresses(test, &test.namespace).await?;
+        let web = &pods["web"];
+        ensure!(web.len() == 2 && web[0].is_ipv4() && web[1].is_ipv6(), "{web:?}");
+        // What of all this passes.
+        let wanted = |passes: fn(&str, IpAddr) -> bool| -> Reached {
+            let connections = ["TCP", "UDP", "SCTP"].map(|protocol| web.iter().map(move |to| (protocol, *to)));
+            let connections = connections.into_iter().flatten();
+            connections
+                .map(|(protocol, to)| (destination(protocol, to, 8080), passes(protocol, to)))
+                .collect()
+        };
+        let everywhere = async |what, friend: &Reached, stranger: &Reached| {
+            enforced(test, &[&test.namespace]).await?;
+            until_reached(test, what, pods["friend"][0], friend).await?;
+            until_reached(test, what, pods["stranger"][0], stranger).await
+        };
+        let (all, none) = (wanted(|_, _| true), wanted(|_, _| false));
+        everywhere("without policies everything passes", &all, &all).await?;
+
+        test.apply(&[policy("deny", Some("web"), &json!({"ingress": []}))])
+            .await?;
+        everywhere("a denied pod is reached by nothing", &none, &none).await?;
+
+        let friend =
+            json!([{"from": [{"podSelector": {"matchLabels": {"app": "friend"}}}], "ports": [{"protocol": "SCTP"}]}]);
+        test.apply(&[policy("deny", Some("web"), &json!({"ingress": friend}))])
+            .await?;
+        let sctp = wanted(|protocol, _| protocol == "SCTP");
+        everywhere("a protocol by itself, to both addresses", &sctp, &none).await?;
+
+        let block = json!([{"from": [{"ipBlock": {"cidr": "fd00:10:244::/48"}}], "ports": [{"port": 8080}]}]);
+        test.apply(&[policy("deny", Some("web"), &json!({"ingress": block}))])
+            .await?;
+        let six = wanted(|protocol, to| protocol == "TCP" && to.is_ipv6());
+        everywhere("a block of one family says nothing about the other", &six, &six).await
+    })
+    .await
+}
+
 /// A pod's first packets come before anybody knows its address.
 #[tokio::test]
 async fn a_pod_that_just_started_gets_nothing_past_a_policy() -> Result<()> {
@@ -242,7 +312,7 @@ async fn a_pod_that_just_started_gets_nothing_past_a_policy() -> Result<()> {
 }
 
 /// A pod that dials in its first milliseconds and ends: well if somebody answers in time.
-fn hasty(name: &str, app: &str, to: Ipv4Addr, patience: &str) -> Value {
+fn hasty(name: &str, app: &str, to: IpAddr, patience: &str) -> Value {
     let mut hasty = pod(name, &json!({"app": app}));
     hasty["spec"]["restartPolicy"] = json!("Never");
     let container = &mut hasty["spec"]["containers"][0];

@@ -1,14 +1,12 @@
 //! Worlds that chance makes: pods, Services and policies. Real packets, the enforcer's reading of the policies, and what
-//! `ironside reach` says about the cluster have to agree, connection by connection.
+//! `ironside reach` says about the cluster have to agree, connection by connection, on each of a pod's addresses.
 //!
 //! The pods stay the same; their labels and the policies change.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
-use ironside_e2e::binaries::workspace_program;
 use ironside_e2e::chance::Chance;
 use ironside_e2e::node::policies::{Enforced, Intent, Transport, World};
 use ironside_e2e::progress::say;
@@ -20,7 +18,8 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
-use super::policies::{Reached, addresses, enforced, pod, probe};
+use super::policies::{Reached, all_addresses, destination, enforced, pod, probe};
+use super::said::Said;
 
 /// How many worlds, one for each seed from 0.
 const WORLDS: u64 = 24;
@@ -28,17 +27,24 @@ const WORLDS: u64 = 24;
 const PODS: [&[&str]; 2] = [&["web", "api", "db"], &["job", "ops"]];
 const APPS: [&str; 3] = ["web", "api", "db"];
 const TIERS: [&str; 2] = ["front", "back"];
-/// Where servers listen, where nobody does, and one within a range only.
-const TCP: [u16; 4] = [8080, 8081, 9000, 22];
-/// The servers answer datagrams there.
-const UDP: u16 = 8080;
+/// What is tried: ports where servers listen, where nobody does, and one within a range only. To datagrams the servers answer at 8080.
+const CONNECTIONS: [(Transport, &str, u16); 7] = [
+    (Transport::Tcp, "TCP", 8080),
+    (Transport::Tcp, "TCP", 8081),
+    (Transport::Tcp, "TCP", 9000),
+    (Transport::Tcp, "TCP", 22),
+    (Transport::Udp, "UDP", 8080),
+    (Transport::Sctp, "SCTP", 8080),
+    (Transport::Sctp, "SCTP", 9000),
+];
 
 /// A pod with its place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Somebody {
     namespace: String,
     name: String,
-    address: Ipv4Addr,
+    /// One of each family that the kernel has, IPv4 first.
+    addresses: Vec<IpAddr>,
     /// Address and port of a Service that has only this pod, and leads to its port 8080.
     service: String,
 }
@@ -97,13 +103,13 @@ async fn populate(test: &Scenario<'_>, namespaces: &[String; 2]) -> Result<Vec<S
     let mut everybody = Vec::new();
     for namespace in namespaces {
         let services: Api<k8s_openapi::api::core::v1::Service> = Api::namespaced(test.client.clone(), namespace);
-        for (name, address) in addresses(test, namespace).await? {
+        for (name, addresses) in all_addresses(test, namespace).await? {
             let spec = services.get(&name).await?.spec.context("a Service has a spec")?;
             let service = format!("{}:80", spec.cluster_ip.context("an address")?);
             everybody.push(Somebody {
                 namespace: namespace.clone(),
                 name,
-                address,
+                addresses,
                 service,
             });
         }
@@ -156,7 +162,7 @@ async fn shape(
         for namespace in namespaces {
             let pods: Api<Pod> = Api::namespaced(test.client.clone(), namespace);
             for pod in pods.list(&ListParams::default()).await?.items {
-                let address: Ipv4Addr = pod
+                let address: IpAddr = pod
                     .status
                     .clone()
                     .and_then(|it| it.pod_ip)
@@ -229,20 +235,28 @@ fn selector(chance: &mut Chance) -> Value {
 
 fn peer(everybody: &[Somebody], chance: &mut Chance) -> Value {
     let team = json!({"matchLabels": {"team": one(&["one", "two"], chance)}});
-    let somebody = |chance: &mut Chance| format!("{}/32", everybody[chance.below(everybody.len())].address);
-    match chance.below(8) {
+    let somebody = |chance: &mut Chance| format!("{}/32", everybody[chance.below(everybody.len())].addresses[0]);
+    let six = |chance: &mut Chance| {
+        let address = everybody[chance.below(everybody.len())].addresses.get(1);
+        address.map(|address| format!("{address}/128"))
+    };
+    match chance.below(10) {
         0 => json!({"namespaceSelector": {}}),
         1 => json!({"namespaceSelector": team}),
         2 => json!({"namespaceSelector": team, "podSelector": selector(chance)}),
         3 => json!({"ipBlock": {"cidr": "10.244.0.0/16", "except": [somebody(chance), somebody(chance)]}}),
         4 => json!({"ipBlock": {"cidr": somebody(chance)}}),
+        5 => json!({"ipBlock": {"cidr": "fd00:10:244::/48", "except": six(chance).into_iter().collect::<Vec<_>>()}}),
+        6 => json!({"ipBlock": {"cidr": one(&["0.0.0.0/0", "::/0"], chance)}}),
         _ => json!({"podSelector": selector(chance)}),
     }
 }
 
 fn port(chance: &mut Chance) -> Value {
-    match chance.below(7) {
+    match chance.below(9) {
         0 => json!({"port": "http"}),
+        6 => json!({"protocol": "SCTP"}),
+        7 => json!({"port": 8080, "endPort": 8090, "protocol": "SCTP"}),
         1 => json!({"port": "dns", "protocol": "UDP"}),
         2 => json!({"port": 8081, "endPort": 9000}),
         3 => json!({"protocol": "UDP"}),
@@ -261,9 +275,9 @@ struct Counts {
 
 async fn agree(test: &Scenario<'_>, everybody: &[Somebody], namespaces: &[String; 2]) -> Result<Counts> {
     let intent = Intent::of(&world(test, namespaces).await?)?;
-    let wanted: Vec<(Ipv4Addr, Reached)> = everybody
+    let wanted: Vec<(IpAddr, Reached)> = everybody
         .iter()
-        .map(|from| (from.address, meant(&intent, from, everybody)))
+        .map(|from| (from.addresses[0], meant(&intent, from, everybody)))
         .collect();
     wait::until("packets do what the policies say", async || {
         let probes = wanted.iter().map(async |(from, wanted)| {
@@ -289,28 +303,20 @@ async fn agree(test: &Scenario<'_>, everybody: &[Somebody], namespaces: &[String
         cut: 0,
         certain: 0,
     };
+    let pod = |it: &Somebody| format!("Pod {}/{}", it.namespace, it.name);
     for from in everybody {
         for to in everybody.iter().filter(|to| *to != from) {
-            for (protocol, port) in TCP.map(|port| ("TCP", port)).into_iter().chain([("UDP", UDP)]) {
-                let transport = if protocol == "TCP" {
-                    Transport::Tcp
-                } else {
-                    Transport::Udp
-                };
-                let passed = intent.lets(from.address, to.address, transport, port);
-                let (surely, perhaps) = said.about(from, to, protocol, port)?;
-                counts.compared += 1;
-                counts.cut += usize::from(!passed);
-                counts.certain += usize::from(surely == perhaps);
-                let (one, other) = (&from.name, &to.name);
-                ensure!(
-                    !surely || passed,
-                    "{one} to {other}, {protocol} {port}: Ironside says it passes, and it is cut"
-                );
-                ensure!(
-                    !passed || perhaps,
-                    "{one} to {other}, {protocol} {port}: Ironside says it is cut, and it passes"
-                );
+            for (transport, protocol, port) in CONNECTIONS {
+                let (surely, perhaps) = said.lets(&pod(from), &pod(to), protocol, port)?;
+                for (one, other) in from.addresses.iter().zip(&to.addresses) {
+                    let passed = intent.lets(*one, *other, transport, port);
+                    counts.compared += 1;
+                    counts.cut += usize::from(!passed);
+                    counts.certain += usize::from(surely == perhaps);
+                    let what = || format!("{} ({one}) to {} ({other}), {protocol} {port}", from.name, to.name);
+                    ensure!(!surely || passed, "{}: Ironside says it passes, and it is cut", what());
+                    ensure!(!passed || perhaps, "{}: Ironside says it is cut, and it passes", what());
+                }
             }
         }
     }
@@ -321,12 +327,14 @@ async fn agree(test: &Scenario<'_>, everybody: &[Somebody], namespaces: &[String
 fn meant(intent: &Intent, from: &Somebody, everybody: &[Somebody]) -> Reached {
     let mut meant = Reached::new();
     for to in everybody.iter().filter(|to| *to != from) {
-        let lets = |transport, port| intent.lets(from.address, to.address, transport, port);
-        for port in TCP {
-            meant.insert(format!("tcp:{}:{port}", to.address), lets(Transport::Tcp, port));
+        for (one, other) in from.addresses.iter().zip(&to.addresses) {
+            for (transport, protocol, port) in CONNECTIONS {
+                let passes = intent.lets(*one, *other, transport, port);
+                meant.insert(destination(protocol, *other, port), passes);
+            }
         }
-        meant.insert(format!("udp:{}:{UDP}", to.address), lets(Transport::Udp, UDP));
-        meant.insert(format!("tcp:{}", to.service), lets(Transport::Tcp, 8080));
+        let passes = intent.lets(from.addresses[0], to.addresses[0], Transport::Tcp, 8080);
+        meant.insert(format!("tcp:{}", to.service), passes);
     }
     meant
 }
@@ -343,51 +351,4 @@ async fn world(test: &Scenario<'_>, namespaces: &[String; 2]) -> Result<World> {
         policies.extend(of.list(&ListParams::default()).await?.items);
     }
     Ok(World::of(&pods, &own, &policies))
-}
-
-/// What `ironside reach` says about the cluster.
-pub(super) struct Said(BTreeMap<(String, String), Value>);
-
-impl Said {
-    pub(super) async fn ask(test: &Scenario<'_>) -> Result<Self> {
-        let output = tokio::process::Command::new(workspace_program("ironside")?)
-            .args(["reach", "--cluster", "-o", "json"])
-            .env("KUBECONFIG", test.cluster.kubeconfig())
-            .output()
-            .await?;
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "ironside reach: {complaint}");
-        let list: Value = serde_json::from_slice(&output.stdout).context("a list")?;
-        let items = list["items"].as_array().context("items")?;
-        Ok(Self(
-            items
-                .iter()
-                .map(|it| ((name(&it["from"]), name(&it["to"])), it.clone()))
-                .collect(),
-        ))
-    }
-
-    fn about(&self, from: &Somebody, to: &Somebody, protocol: &str, port: u16) -> Result<(bool, bool)> {
-        let name = |it: &Somebody| format!("Pod {}/{}", it.namespace, it.name);
-        self.lets(&name(from), &name(to), protocol, port)
-    }
-
-    /// Whether a connection surely passes, and whether it may.
-    pub(super) fn lets(&self, from: &str, to: &str, protocol: &str, port: u16) -> Result<(bool, bool)> {
-        let row = self.0.get(&(from.to_owned(), to.to_owned()));
-        let row = row.with_context(|| format!("nothing is said about {from} to {to}"))?;
-        let has = |field: &str| {
-            let ranges = row[field].as_array().into_iter().flatten();
-            ranges.into_iter().any(|range| {
-                let edge = |key: &str| range[key].as_u64().unwrap_or_default();
-                range["protocol"] == protocol && (edge("first")..=edge("last")).contains(&u64::from(port))
-            })
-        };
-        Ok((has("ports"), has("ports") || has("perhaps")))
-    }
-}
-
-fn name(end: &Value) -> String {
-    let word = |key: &str| end[key].as_str().unwrap_or_default();
-    format!("{} {}/{}", word("kind"), word("namespace"), word("name"))
 }
