@@ -100,14 +100,14 @@ fn rollout(kind: Kind, pods: &[Value], conditions: &Value) -> Rollout {
         },
     });
     let owner = |kind: &str, name: &str, uid: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true}]);
-    let mut objects = vec![Object::decode(kind, workload).unwrap()];
+    let mut objects = vec![Object::decode(kind, &workload).unwrap()];
     let mut of_pods = owner("StatefulSet", "web", "u-1");
     if kind == Kind::Deployment {
         let set = json!({
             "metadata": {"name": "web-1", "namespace": "shop", "uid": "rs-1", "ownerReferences": owner("Deployment", "web", "u-1")},
             "spec": {"template": template},
         });
-        objects.push(Object::decode(Kind::ReplicaSet, set).unwrap());
+        objects.push(Object::decode(Kind::ReplicaSet, &set).unwrap());
         of_pods = owner("ReplicaSet", "web-1", "rs-1");
     }
     for (number, pod) in pods.iter().enumerate() {
@@ -121,7 +121,7 @@ fn rollout(kind: Kind, pods: &[Value], conditions: &Value) -> Rollout {
         ] {
             pod["metadata"][field] = value;
         }
-        objects.push(Object::decode(Kind::Pod, pod).unwrap());
+        objects.push(Object::decode(Kind::Pod, &pod).unwrap());
     }
     let world = Snapshot::of(objects);
     let workload = world.workload(&ObjectRef::new(kind, "shop", "web")).unwrap();
