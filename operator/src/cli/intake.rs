@@ -1,17 +1,20 @@
 //! What a document becomes: an object of the world, a policy or an exception, or something that no control reads.
 
 use ironside_crds::{ClusterHardeningException, ClusterHardeningPolicy, HardeningException, HardeningPolicy};
-use ironside_engine::model::{Kind, Node};
+use ironside_engine::model::{Kind, Node, Workload};
 use ironside_engine::world::Object;
 use serde::Deserialize;
 
 use super::manifest::{Problem, Reading, Source};
+use super::shape;
 
 /// What a document is.
 #[derive(Debug)]
 pub(super) enum Intake {
     /// An object that is judged or looked at, with the namespace that it lives in.
     Object(Source, Box<Object>, Option<String>),
+    /// Pod templates of an object of a kind that is not known.
+    Templates(Vec<Self>),
     /// One of Ironside's own.
     Own(Box<Own>),
     /// Of a kind that no control reads.
@@ -50,16 +53,11 @@ impl Intake {
             return own(kind, &source, object);
         }
         let Some(kind) = Kind::from_manifest(api_version, kind).filter(|_| is_known_version(api_version)) else {
-            return Self::Skipped;
+            return Self::shaped(&source, object, kind, home);
         };
         let mut object = match Object::decode(kind, object) {
             Ok(object) => object,
-            Err(error) => {
-                return Self::Problem(Problem {
-                    at: source.to_string(),
-                    message: error.to_string(),
-                });
-            }
+            Err(error) => return Self::problem(&source, &error.to_string()),
         };
         if let Object::Resource(kind, resource) = &mut object
             && kind.configures().is_some()
@@ -77,8 +75,56 @@ impl Intake {
         Self::Object(source, Box::new(object), namespace)
     }
 
+    /// What has the shape of a pod template in an object of a kind that is not known.
+    fn shaped<'de, N: Node<'de>>(source: &Source, object: N, kind: &str, home: Option<&str>) -> Self {
+        let templates = shape::templates(object);
+        let text = |key| {
+            object
+                .at(&["metadata", key])
+                .and_then(N::as_str)
+                .filter(|text| !text.is_empty())
+        };
+        let name = format!("{kind}/{}", text("name").unwrap_or("(without a name)"));
+        let is_one = templates.len() == 1;
+        let intakes = templates.into_iter().map(|(pointer, template)| {
+            let name = if is_one {
+                name.clone()
+            } else {
+                format!("{name}{pointer}")
+            };
+            let source = Source {
+                within: format!("{}{pointer}", source.within),
+                ..source.clone()
+            };
+            match Workload::of_template(name, object, template) {
+                Ok(mut workload) => {
+                    let namespace = text("namespace").or(home).unwrap_or("default").to_owned();
+                    workload.meta.namespace.clone_from(&namespace);
+                    Self::Object(source, Box::new(Object::Workload(Box::new(workload))), Some(namespace))
+                }
+                Err(error) => Self::problem(&source, &error.to_string()),
+            }
+        });
+        let intakes: Vec<Self> = intakes.collect();
+        if intakes.is_empty() {
+            Self::Skipped
+        } else {
+            Self::Templates(intakes)
+        }
+    }
+
+    fn problem(source: &Source, message: &str) -> Self {
+        Self::Problem(Problem {
+            at: source.to_string(),
+            message: message.to_owned(),
+        })
+    }
+
     /// Without the texts of templates: who repairs needs them, who judges does not, and they are the most of what is kept of an object.
     fn without_texts(mut self) -> Self {
+        if let Self::Templates(templates) = self {
+            return Self::Templates(templates.into_iter().map(Self::without_texts).collect());
+        }
         if let Self::Object(_, object, _) = &mut self
             && let Object::Workload(workload) | Object::Pod(_, Some(workload)) = object.as_mut()
         {
@@ -98,10 +144,7 @@ fn own<'de>(kind: &str, source: &Source, object: impl Node<'de>) -> Intake {
     };
     match read {
         Ok(own) => Intake::Own(Box::new(own)),
-        Err(error) => Intake::Problem(Problem {
-            at: source.to_string(),
-            message: format!("{kind}: {error}"),
-        }),
+        Err(error) => Intake::problem(source, &format!("{kind}: {error}")),
     }
 }
 

@@ -78,17 +78,20 @@ impl Scanned {
     }
 
     fn put(&mut self, intake: Intake) {
-        if let Some(object) = self.sort(intake) {
+        let mut objects = Vec::new();
+        self.sort(intake, &mut objects);
+        for object in objects {
             self.world.apply(Delta::Apply(object));
         }
     }
 
     /// Takes in everything that there is of a kind, in one namespace or everywhere: what is not among it does not exist.
     pub(super) fn add_all(&mut self, kind: Kind, namespace: Option<&str>, documents: Vec<Document>) {
-        let objects = documents
-            .into_iter()
-            .filter_map(|document| self.sort(Intake::read(document.source, &document.object, self.home.as_deref())))
-            .collect();
+        let mut objects = Vec::new();
+        for document in documents {
+            let intake = Intake::read(document.source, &document.object, self.home.as_deref());
+            self.sort(intake, &mut objects);
+        }
         let namespace = namespace.map(str::to_owned);
         self.world.apply(Delta::Replace {
             kind,
@@ -240,8 +243,8 @@ impl Scanned {
         )
     }
 
-    /// Takes in what a document became; objects of the world are given back.
-    fn sort(&mut self, intake: Intake) -> Option<Object> {
+    /// Takes in what a document became; objects of the world are handed on.
+    fn sort(&mut self, intake: Intake, objects: &mut Vec<Object>) {
         match intake {
             Intake::Object(source, object, namespace) => {
                 if let Some(namespace) = namespace
@@ -256,8 +259,9 @@ impl Scanned {
                         .push(format!("{reference} at {earlier}, and again at {source}"));
                 }
                 self.sources.insert(reference, source);
-                return Some(*object);
+                objects.push(*object);
             }
+            Intake::Templates(templates) => templates.into_iter().for_each(|it| self.sort(it, objects)),
             Intake::Own(own) => match *own {
                 Own::ClusterPolicy(policy) => self.cluster_policies.push(policy),
                 Own::Policy(policy) => self.policies.push(policy),
@@ -268,7 +272,6 @@ impl Scanned {
             Intake::Skipped => self.skipped += 1,
             Intake::Problem(problem) => self.problems.push(problem),
         }
-        None
     }
 
     /// Namespaces that objects live in but that were not given: they exist, with no labels that anybody knows of. They are not judged themselves.

@@ -23,6 +23,7 @@ mod profile;
 mod reach;
 mod report;
 mod scan;
+mod shape;
 mod style;
 mod threats;
 

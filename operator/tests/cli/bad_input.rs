@@ -106,6 +106,36 @@ fn unknown_kinds_and_versions_are_not_looked_at() {
 }
 
 #[test]
+fn pod_templates_in_unknown_kinds_are_found_by_their_shape_and_marked_so() {
+    let rollout = "apiVersion: argoproj.io/v1alpha1
+kind: Rollout
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  template:
+    spec:
+      containers:
+      - name: web
+        image: web:1
+        securityContext:
+          privileged: true
+";
+    let output = ironside(&["scan", "-"], rollout);
+    let said = out(&output);
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    assert!(said.contains("CustomResource shop/Rollout/web"), "{said}");
+    assert!(said.contains("found by its shape"), "{said}");
+    assert!(!said.contains("were not looked at"), "{said}");
+    let output = ironside(&["scan", "-", "-o", "json"], rollout);
+    let scan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let results = scan["results"].as_array().unwrap();
+    let privileged = results.iter().find(|result| result["control"] == "POD-001").unwrap();
+    assert_eq!(privileged["evidence"][0]["line"], 12, "{privileged:#}");
+    let fixed = ironside(&["fix", "-"], rollout);
+    assert!(!out(&fixed).contains("privileged: false"), "{}", out(&fixed));
+}
+
+#[test]
 fn links_in_circles_end_and_links_to_nothing_are_named() {
     let folder = Folder::new("links");
     folder.put("pod.yaml", BAD_POD);

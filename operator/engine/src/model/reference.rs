@@ -50,6 +50,8 @@ pub enum Kind {
     /// A component of the cluster itself, such as the API server. No object is of this kind: what is judged is put together from what objects show of the
     /// component and what it says itself ([`crate::components::Observed`]).
     Component,
+    /// An object of a kind that is not known, of which a pod template was found by its shape. Comes from files only.
+    CustomResource,
 }
 
 impl Kind {
@@ -130,6 +132,8 @@ impl Kind {
             Self::KubeletConfiguration => "kubelet.config.k8s.io",
             Self::KubeProxyConfiguration => "kubeproxy.config.k8s.io",
             Self::Component => "hardening.ironside.dev",
+            // Any at all; nothing is looked up by it.
+            Self::CustomResource => "*",
         }
     }
 
@@ -197,6 +201,7 @@ impl Kind {
             Self::KubeletConfiguration => "KubeletConfiguration",
             Self::KubeProxyConfiguration => "KubeProxyConfiguration",
             Self::Component => "Component",
+            Self::CustomResource => "CustomResource",
         }
     }
 
@@ -242,6 +247,7 @@ impl Kind {
             Self::KubeletConfiguration => "kubeletconfigurations",
             Self::KubeProxyConfiguration => "kubeproxyconfigurations",
             Self::Component => "components",
+            Self::CustomResource => "customresources",
         }
     }
 
@@ -272,6 +278,7 @@ impl Kind {
                 | Self::Job
                 | Self::CronJob
                 | Self::ReplicationController
+                | Self::CustomResource
         )
     }
 
@@ -288,6 +295,7 @@ impl Kind {
                 | Self::HorizontalPodAutoscaler
                 | Self::CsiStorageCapacity
                 | Self::Component
+                | Self::CustomResource
         ) && self.configures().is_none()
     }
 
@@ -323,7 +331,7 @@ impl Kind {
                 | Self::ClusterRole
                 | Self::RoleBinding
                 | Self::ClusterRoleBinding
-        ) || !self.is_watched()
+        ) || !(self.is_watched() || self.is_workload())
     }
 
     /// The kind with this group and kind name, whatever its version.

@@ -44,7 +44,7 @@ impl Resource {
                 | Kind::ClusterRole
                 | Kind::RoleBinding
                 | Kind::ClusterRoleBinding
-        ) || !kind.is_watched()
+        ) || !(kind.is_watched() || kind.is_workload())
     }
 
     /// Decodes an object of such a kind.

@@ -132,10 +132,11 @@ impl DecodeError {
 }
 
 impl Workload {
-    /// JSON pointer of the pod template inside an object of this kind; empty for a pod, which is its own template.
+    /// JSON pointer of the pod template inside an object of this kind; empty for a pod, which is its own template, and for a custom resource, of which nothing else
+    /// is looked at.
     pub const fn template_pointer(kind: Kind) -> &'static str {
         match kind {
-            Kind::Pod => "",
+            Kind::Pod | Kind::CustomResource => "",
             Kind::CronJob => "/spec/jobTemplate/spec/template",
             _ => "/spec/template",
         }
@@ -144,7 +145,7 @@ impl Workload {
     /// The keys of [`Self::template_pointer`].
     const fn template_path(kind: Kind) -> &'static [&'static str] {
         match kind {
-            Kind::Pod => &[],
+            Kind::Pod | Kind::CustomResource => &[],
             Kind::CronJob => &["spec", "jobTemplate", "spec", "template"],
             _ => &["spec", "template"],
         }
@@ -187,6 +188,24 @@ impl Workload {
             spec,
             status,
         })
+    }
+
+    /// A pod template that stands somewhere in an object of a kind that is not known. `name` tells it from others.
+    ///
+    /// # Errors
+    /// A field has a type or value that it may not have.
+    pub fn of_template<'de, N: Node<'de>>(name: String, object: N, template: N) -> Result<Self, DecodeError> {
+        let parts = || {
+            let meta: Meta = decode_or_default(object.get("metadata"))?;
+            Ok(Self {
+                kind: Kind::CustomResource,
+                meta: Meta { name, ..meta },
+                template: PodTemplate::decode(template, true)?,
+                spec: WorkloadSpec::default(),
+                status: WorkloadStatus::default(),
+            })
+        };
+        parts().map_err(|source| DecodeError::of(Kind::CustomResource, object, source))
     }
 
     /// Reference to this workload.

@@ -16,6 +16,7 @@ mod planning;
 mod proposals;
 mod risk;
 mod send;
+mod shape;
 mod snippet;
 mod standing;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Held;
+use super::shape::misshapen;
 use crate::model::{Kind, Pod, Workload};
 use crate::policy::SYSTEM_NAMESPACES;
 use crate::world::{Reading, Snapshot};
@@ -66,6 +67,9 @@ fn not_repairable(workload: &Workload) -> Option<String> {
         (Kind::Pod, None) => {
             "the fields of a pod cannot be changed once it exists: create it anew with these values, or run it from a Deployment".to_owned()
         }
+        (Kind::CustomResource, _) => {
+            "its kind is not known, and its pod template was found by its shape: change it in the manifest, as its controller has it".to_owned()
+        }
         (Kind::Job, None) => {
             "the pod template of a Job cannot be changed: create the Job anew with these values".to_owned()
         }
@@ -82,6 +86,9 @@ pub(super) fn invalid_template(workload: &Workload) -> Option<String> {
     }
     if workload.kind != Kind::Pod && !spec.ephemeral_containers.is_empty() {
         return Some("its pod template has ephemeral containers, which no API server accepts".to_owned());
+    }
+    if let Some(why) = misshapen(&workload.template.json()) {
+        return Some(why);
     }
     let mut names = BTreeSet::new();
     spec.all_containers()

@@ -32,7 +32,11 @@ pub(super) fn write(judged: &Judged, everything: bool, style: Style, out: &mut d
             out,
             "{}  {}",
             style.bold(&evaluation.target.to_string()),
-            style.faint(&source.to_string())
+            style.faint(&match evaluation.target.kind {
+                Kind::CustomResource =>
+                    format!("{source}  a kind that is not known: its pod template was found by its shape"),
+                _ => source.to_string(),
+            })
         )?;
         for gap in &evaluation.gaps {
             writeln!(
