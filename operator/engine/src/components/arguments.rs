@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use super::Flags;
 use super::program::{self, Word};
 use crate::controls::{Component, Gap, Judgement, Responsibility};
-use crate::model::Container;
+use crate::model::{Container, Workload};
 
 /// One flag as it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct Flag<'a> {
 }
 
 /// The arguments of one process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Arguments<'a> {
     /// What runs.
     pub component: Component,
@@ -36,6 +36,10 @@ pub struct Arguments<'a> {
     flags: Vec<Flag<'a>>,
     /// The list that a further flag would be added to.
     list: &'static str,
+    /// The container, if one shows them.
+    pub runs_in: Option<&'a Container>,
+    /// The workload of that container.
+    pub workload: Option<&'a Workload>,
     /// Whether every flag is among them, with its default if nobody gave it: then none of them shows that somebody wanted it so.
     pub in_effect: bool,
 }
@@ -69,8 +73,18 @@ impl<'a> Arguments<'a> {
             container: Some(&container.name),
             flags,
             list,
+            runs_in: Some(container),
+            workload: None,
             in_effect: false,
         })
+    }
+
+    /// The same, of a container of this workload.
+    pub(super) fn of_workload(self, workload: &'a Workload) -> Self {
+        Self {
+            workload: Some(workload),
+            ..self
+        }
     }
 
     /// What a running process says of itself.
@@ -87,6 +101,8 @@ impl<'a> Arguments<'a> {
             container: None,
             flags: flags.collect(),
             list: "",
+            runs_in: None,
+            workload: None,
             in_effect: true,
         }
     }

@@ -67,7 +67,7 @@ pub(super) fn seen<'a>(world: &'a Snapshot, observed: &'a Observed, components: 
             seen.processes.extend(of_these.map(|mut process| {
                 process.pointer = format!("{}{}", place(&reference), process.pointer);
                 process.container = None;
-                process
+                process.of_workload(workload)
             }));
         }
         for (name, _) in shard.resources_of(Kind::ConfigMap) {

@@ -7,6 +7,7 @@
 //! Of a cluster each component is one target, whether or not anything of it can be seen (`cluster.rs`): its evidence is what objects show, and what the
 //! component says itself where it may be asked ([`Observed`]).
 
+mod account;
 mod address;
 mod arguments;
 mod cluster;
@@ -25,6 +26,7 @@ mod scope;
 mod tests;
 mod tls;
 
+pub use account::account_is_bounded;
 pub use address::{bound_to_loopback, is_loopback, is_unspecified};
 pub use arguments::{Arguments, Asking, Flag, boolean};
 pub use cluster::{is_evidence, is_home, place};

@@ -37,7 +37,7 @@ impl<'a> ComponentScope<'a> {
         let processes: Vec<Arguments<'a>> = at
             .workload()
             .into_iter()
-            .flat_map(|at| processes(&at.workload.template.spec))
+            .flat_map(|at| processes(&at.workload.template.spec).map(move |process| process.of_workload(at.workload)))
             .filter(|process| components.contains(&process.component))
             .collect();
         let documents: Vec<Document<'a>> = documents(at.world, at.target)

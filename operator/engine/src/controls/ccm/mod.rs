@@ -1,3 +1,4 @@
 //! Controls of the cloud controller manager.
 
+pub mod ccm_001;
 pub mod ccm_002;

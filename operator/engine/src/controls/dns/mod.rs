@@ -1,3 +1,4 @@
 //! Controls of the cluster DNS.
 
 pub mod dns_001;
+pub mod dns_002;

@@ -1,0 +1,80 @@
+//! What objects show of components.
+
+use anyhow::{Context as _, Result, ensure};
+use ironside_e2e::cluster::Options;
+use ironside_e2e::scenario::scenario_with;
+use ironside_e2e::workloads::Workload;
+use serde_json::json;
+
+use super::{FLAGZ, is_said};
+
+/// A pod that shows other flags than the process runs with: nothing runs it, but it says so.
+fn pod(flags: &[&str]) -> String {
+    let mut command = vec!["kube-apiserver"];
+    command.extend(flags);
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "kube-apiserver-node-1", "namespace": "kube-system"},
+        "spec": {"containers": [{"name": "kube-apiserver", "image": "registry.k8s.io/kube-apiserver:v1.37.2", "command": command}]},
+    })
+    .to_string()
+}
+
+#[tokio::test]
+async fn what_objects_show_of_components_is_evidence_beside_what_these_say() -> Result<()> {
+    let options = Options {
+        nodes: 1,
+        apiserver_flags: vec![FLAGZ.to_owned()],
+        ..Options::default()
+    };
+    scenario_with(options, async |test| {
+        let kubectl = test.cluster.kubectl()?;
+        kubectl
+            .apply(&pod(&["--authorization-mode=Node,RBAC", "--profiling=true"]))
+            .await?;
+        is_said(test, None, &[("API-013", "Pass", ""), ("API-008", "Fail", "")]).await?;
+        let gone = [
+            "delete",
+            "pod",
+            "kube-apiserver-node-1",
+            "-n",
+            "kube-system",
+            "--force",
+            "--grace-period=0",
+        ];
+        kubectl.run(&gone).await?;
+        kubectl
+            .apply(&pod(&["--authorization-mode=Node,RBAC", "--profiling=false"]))
+            .await?;
+        let scan = is_said(test, None, &[("API-013", "Fail", ""), ("API-008", "Fail", "")]).await?;
+        let mut results = scan["results"].as_array().context("results")?.iter();
+        let drift = results.find(|it| it["control"] == "API-013").context("the finding")?;
+        ensure!(drift["evidence"][0]["pointer"] == "/flagz/profiling", "{drift}");
+
+        // What CoreDNS is given.
+        is_said(test, None, &[("DNS-001", "Unknown", "NotObservable")]).await?;
+        let corefile = ".:53 {\n errors\n cache\n kubernetes cluster.local {\n  pods insecure\n }\n}\n";
+        let map = json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "coredns", "namespace": "kube-system"},
+            "data": {"Corefile": corefile},
+        });
+        kubectl.apply(&map.to_string()).await?;
+        let scan = is_said(test, None, &[("DNS-001", "Fail", "")]).await?;
+        let mut results = scan["results"].as_array().context("results")?.iter();
+        let dns = results.find(|it| it["control"] == "DNS-001").context("the finding")?;
+        ensure!(dns["evidence"][0]["observed"] == "pods insecure", "{dns}");
+        let mended = map.to_string().replace("pods insecure", "pods verified");
+        kubectl.apply(&mended).await?;
+        is_said(test, None, &[("DNS-001", "Pass", "")]).await?;
+
+        // A workload that has the socket of the runtime.
+        is_said(test, None, &[("RT-002", "Unknown", "NotObservable")]).await?;
+        let mut agent = Workload::named("agent").replicas(0).deployment();
+        let socket = json!([{"name": "socket", "hostPath": {"path": "/run/containerd/containerd.sock"}}]);
+        agent["spec"]["template"]["spec"]["volumes"] = socket;
+        test.apply(&[agent]).await?;
+        is_said(test, None, &[("RT-002", "Fail", "NotObservable")]).await?;
+        Ok(())
+    })
+    .await
+}
