@@ -128,14 +128,14 @@ async fn disturbed(
 
 /// Two replicas on two nodes, slow enough that there is a middle.
 fn workload(name: &str, survives: bool) -> Workload {
-    let (needs, slow) = if survives {
-        ("write=/tmp", "READY_AFTER")
+    let (needs, slow, long) = if survives {
+        ("write=/tmp", "READY_AFTER", "9s")
     } else {
-        ("netraw", "START_AFTER")
+        ("netraw", "START_AFTER", "6s")
     };
     on_each_node(server(name, needs)).template(|template| {
         if let Some(environment) = template["spec"]["containers"][0]["env"].as_array_mut() {
-            environment.push(json!({ "name": slow, "value": "6s" }));
+            environment.push(json!({ "name": slow, "value": long }));
         }
         // Kubernetes' own five minutes are for clusters.
         template["spec"]["tolerations"] = ["not-ready", "unreachable"]
@@ -174,10 +174,10 @@ async fn nodes_of(test: &Scenario<'_>, name: &str) -> Result<BTreeMap<String, Ve
     Ok(nodes)
 }
 
-/// Approves both plans, once they wait for it.
+/// Approves both plans at the same time, once they wait for it: neither is to end before the other begins.
 async fn start(test: &Scenario<'_>, repairs: &[Repair]) -> Result<()> {
-    let person = Person::admin(test);
-    for repair in repairs {
+    let person = &Person::admin(test);
+    let starting = repairs.iter().map(async |repair| {
         let target = format!("deployment/{}", repair.name);
         wait::until_within(LONG, &format!("the repair of {target} starts"), async || {
             let status = statuses(test).await?.remove(&repair.name).context("no status yet")?;
@@ -195,9 +195,9 @@ async fn start(test: &Scenario<'_>, repairs: &[Repair]) -> Result<()> {
             );
             Ok(())
         })
-        .await?;
-    }
-    Ok(())
+        .await
+    });
+    try_join_all(starting).await.map(drop)
 }
 
 /// Waits until a pod of the new template is on its way and not ready yet.
