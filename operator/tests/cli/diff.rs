@@ -175,3 +175,13 @@ fn a_scan_comes_through_a_pipe() {
     let output = ironside(&["diff", "-", &folder.file("bad.yaml")], &out(&scan));
     assert_eq!(output.status.code(), Some(0), "{}{}", out(&output), err(&output));
 }
+
+#[test]
+fn what_a_later_definition_replaced_is_told_as_a_scan_tells_it() {
+    let folder = Folder::new("diff-shadowed");
+    folder.put("once.yaml", BAD_POD);
+    folder.put("twice.yaml", format!("{BAD_POD}---\n{BAD_POD}"));
+    let output = ironside(&["diff", &folder.file("once.yaml"), &folder.file("twice.yaml")], "");
+    assert_eq!(output.status.code(), Some(0), "{}", out(&output));
+    assert!(err(&output).contains("defined more than once"), "{}", err(&output));
+}

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Args;
 
+use super::case::tell;
 use super::judge::Scanned;
 use super::manifest::Manifests;
 use super::profile::JudgeArgs;
@@ -44,6 +45,15 @@ struct Side {
     /// What it is, for people.
     name: String,
     scan: Scan,
+    /// Definitions in it that a later one of the same object replaced.
+    shadowed: Vec<String>,
+}
+
+impl Side {
+    fn of_scan(name: String, scan: Scan) -> Self {
+        let shadowed = Vec::new();
+        Self { name, scan, shadowed }
+    }
 }
 
 /// What stands at a path.
@@ -65,6 +75,9 @@ impl DiffArgs {
             .collect();
         for problem in &problems {
             writeln!(err, "ironside: {problem}")?;
+        }
+        for side in [&before, &after] {
+            tell(&[], &side.shadowed, err)?;
         }
         let changes = compare(&before.scan, &after.scan);
         match self.output {
@@ -88,16 +101,15 @@ impl DiffArgs {
     }
 
     fn side(&self, path: &Path) -> anyhow::Result<Side> {
-        let scan = match given(path)? {
-            Given::Scan(scan) => scan,
+        let name = path.display().to_string();
+        match given(path)? {
+            Given::Scan(scan) => Ok(Side::of_scan(name, scan)),
             Given::Manifests(manifests) => {
                 let mut scanned = self.judge.policies();
                 scanned.add(manifests);
-                self.judge(scanned)?
+                self.judge(name, scanned)
             }
-        };
-        let name = path.display().to_string();
-        Ok(Side { name, scan })
+        }
     }
 
     async fn with_cluster(&self) -> anyhow::Result<(Side, Side)> {
@@ -108,34 +120,25 @@ impl DiffArgs {
         let name = self.earlier.display().to_string();
         let cluster = "cluster".to_owned();
         Ok(match given {
-            Given::Scan(scan) => {
-                let scan_of_cluster = self.judge(live)?;
-                let after = Side {
-                    name: cluster,
-                    scan: scan_of_cluster,
-                };
-                (Side { name, scan }, after)
-            }
+            Given::Scan(scan) => (Side::of_scan(name, scan), self.judge(cluster, live)?),
             // The whole cluster with the files in place: a NetworkPolicy that is there already counts for a workload that is not there yet.
             Given::Manifests(manifests) => {
                 let mut applied = live.clone();
                 applied.live_in(&connection.namespace);
                 applied.add(manifests);
-                let before = Side {
-                    name: cluster,
-                    scan: self.judge(live)?,
-                };
-                let after = Side {
-                    name: format!("cluster with {name} applied"),
-                    scan: self.judge(applied)?,
-                };
-                (before, after)
+                let after = format!("cluster with {name} applied");
+                (self.judge(cluster, live)?, self.judge(after, applied)?)
             }
         })
     }
 
-    fn judge(&self, scanned: Scanned) -> anyhow::Result<Scan> {
-        Scan::of(&scanned.judge(self.judge.profile(), jiff::Timestamp::now()))
+    fn judge(&self, name: String, scanned: Scanned) -> anyhow::Result<Side> {
+        let judged = scanned.judge(self.judge.profile(), jiff::Timestamp::now());
+        Ok(Side {
+            name,
+            scan: Scan::of(&judged)?,
+            shadowed: judged.shadowed,
+        })
     }
 }
 
