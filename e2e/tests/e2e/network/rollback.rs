@@ -23,6 +23,11 @@ spec:
   ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 5432}]}]
 ";
 
+/// Times in a status are whole seconds: a pod that stops being ready within two of its start was never ready, by them.
+async fn past_the_start() {
+    tokio::time::sleep(Duration::from_secs(3)).await;
+}
+
 #[tokio::test]
 async fn promise_01_an_isolation_that_breaks_a_workload_is_taken_back_exactly() -> Result<()> {
     scenario(async |at| {
@@ -30,6 +35,7 @@ async fn promise_01_an_isolation_that_breaks_a_workload_is_taken_back_exactly() 
         let before = policies(at).get("theirs").await?;
         let _starved = Starved::begin(at);
         shop(at).await?;
+        past_the_start().await;
         let operator = Start::new(at).ready().await?;
         let status = until_phase(at, "Held", "Quarantined").await?;
         let message = status["message"].to_string();
@@ -80,6 +86,7 @@ async fn a_quarantined_isolation_is_tried_again_when_a_human_asks() -> Result<()
     scenario(async |at| {
         let starved = Starved::begin(at);
         shop(at).await?;
+        past_the_start().await;
         let _operator = Start::new(at).ready().await?;
         until_phase(at, "Held", "Quarantined").await?;
         drop(starved);
