@@ -244,29 +244,38 @@ async fn network(cluster: &Cluster, client: &Client, apps: &Apps, voice: &Voice)
         let api: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
         let ours = ListParams::default().labels("app.kubernetes.io/managed-by=ironside");
         let remediations: Api<HardeningRemediation> = Api::namespaced(client.clone(), namespace);
-        let policies = wait::until_within(
+        let outcome = wait::until_within(
             NETWORK,
             "the namespace has its policies, or a reason why not",
             async || {
                 let list = api.list(&ours).await?.items;
                 if !list.is_empty() {
-                    return Ok(Ok(list));
+                    return Ok(Network::Isolated(list));
                 }
                 let all = remediations.list(&ListParams::default()).await?.items;
                 let held = all
                     .into_iter()
                     .find(|it| it.spec.target.kind == "Namespace" && phase(it) == ironside_crds::Phase::Held);
-                held.map(Err).context("neither yet")
+                if let Some(held) = held {
+                    return Ok(Network::Held(held.status.unwrap_or_default().message));
+                }
+                let denies = denies_already(cluster, namespace).await?;
+                denies.then_some(Network::Denies).context("neither yet")
             },
-        )
-        .await?;
-        let policies = match policies {
-            Ok(policies) => policies,
-            Err(held) => {
-                let why = held.status.unwrap_or_default().message;
+        );
+        let policies = match outcome.await? {
+            Network::Isolated(policies) => policies,
+            Network::Held(why) => {
                 voice.event(
                     Mark::Waiting,
                     &format!("{namespace}: no policies, and it says why: {why}"),
+                );
+                continue;
+            }
+            Network::Denies => {
+                voice.event(
+                    Mark::Good,
+                    &format!("{namespace}: its own policies deny what they do not allow; nothing to do"),
                 );
                 continue;
             }
@@ -299,6 +308,32 @@ async fn network(cluster: &Cluster, client: &Client, apps: &Apps, voice: &Voice)
         }
     }
     Ok(())
+}
+
+/// What comes of a namespace that a policy asks to isolate.
+enum Network {
+    /// It has policies of Ironside's.
+    Isolated(Vec<NetworkPolicy>),
+    /// It is held, for this reason.
+    Held(String),
+    /// It had a default deny of its own.
+    Denies,
+}
+
+/// Whether a namespace passes NET-002 by what it has.
+async fn denies_already(cluster: &Cluster, namespace: &str) -> Result<bool> {
+    let scan = ironside(cluster, &["scan", "--cluster", "-n", namespace, "-o", "json", "--all"]).await?;
+    let scan: serde_json::Value = serde_json::from_str(&scan).context("the scan's JSON")?;
+    let results = scan["results"].as_array().context("results")?;
+    let of_namespace = |result: &&serde_json::Value| {
+        result["control"] == "NET-002"
+            && result["object"]["kind"] == "Namespace"
+            && result["object"]["name"] == namespace
+    };
+    Ok(results
+        .iter()
+        .find(of_namespace)
+        .is_some_and(|result| result["result"] == "Pass"))
 }
 
 async fn drift(cluster: &Cluster, client: &Client, story: &mut Story, voice: &Voice) -> Result<()> {
