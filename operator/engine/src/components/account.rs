@@ -2,7 +2,7 @@
 
 use crate::controls::Judgement;
 use crate::model::rbac::PolicyRule;
-use crate::rbac::{Identity, way_to_admin};
+use crate::rbac::{Identity, in_words, way_to_admin};
 use crate::world::Snapshot;
 
 use super::Arguments;
@@ -27,20 +27,11 @@ pub fn account_is_bounded(
     let identity = Identity::of_account(&workload.meta.namespace, name);
     let graph = world.rights();
     if let Some(way) = way_to_admin(graph, &identity) {
-        let way: Vec<String> = way.iter().map(ToString::to_string).collect();
-        let found = format!("{name} can become cluster-admin: {}", way.join(", then "));
+        let found = in_words(name, &way);
         return judgement.fail(NAME, Some(found.into()), expected);
     }
-    let own = format!("system:serviceaccount:{}:{name}", workload.meta.namespace);
-    for grant in graph.to(&identity) {
-        // What everybody has is not this component's.
-        let is_own = |subject: &crate::model::rbac::Subject| {
-            (subject.kind == "ServiceAccount" && subject.name == name)
-                || (subject.kind == "User" && subject.name == own)
-        };
-        if !grant.subjects().iter().any(is_own) {
-            continue;
-        }
+    // What everybody has is not this component's.
+    for grant in graph.to_itself(&identity) {
         match grant.rules().find(|rule| !is_fit(rule)) {
             None => judgement.pass(),
             Some(rule) => {

@@ -24,6 +24,12 @@ impl fmt::Display for Step {
     }
 }
 
+/// What is found of an account from which there is a way: `web can become cluster-admin: by making a pod …, then may do everything (…)`.
+pub fn in_words(account: &str, way: &[Step]) -> String {
+    let way: Vec<String> = way.iter().map(ToString::to_string).collect();
+    format!("{account} can become cluster-admin: {}", way.join(", then "))
+}
+
 /// The shortest way on which somebody becomes cluster-admin; `None` if there is none. Steps are: power that amounts to it, and becoming a service account by
 /// making pods of its namespace or tokens of its own.
 pub fn way_to_admin(graph: &Graph, identity: &Identity) -> Option<Vec<Step>> {

@@ -103,6 +103,11 @@ impl Graph {
         self.to_any(identity.names())
     }
 
+    /// The grants to somebody by its own name: what it has and others of its groups have not.
+    pub fn to_itself(&self, identity: &Identity) -> impl Iterator<Item = &Grant> {
+        self.to_any(identity.names().filter(|name| matches!(name, Name::User(_))))
+    }
+
     fn to_any(&self, names: impl Iterator<Item = Name>) -> impl Iterator<Item = &Grant> {
         let mut found: Vec<usize> = names
             .filter_map(|name| self.by_name.get(&name))

@@ -11,7 +11,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use escalation::{Step, way_to_admin};
+pub use escalation::{Step, in_words, way_to_admin};
 pub use graph::{Grant, Graph};
 pub use identity::Identity;
 pub use rules::{Asked, Request, allows, covers, is_built_in, is_everything};

@@ -62,6 +62,24 @@ fn rights_hold_where_they_are_bound() {
 }
 
 #[test]
+fn what_everybody_has_is_nobodys_own() {
+    let mut case = Case::of(
+        "
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: all}, roleRef: {kind: ClusterRole, name: x}, subjects: [{kind: Group, name: 'system:authenticated'}, {kind: ServiceAccount, name: web, namespace: bank}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: own, namespace: shop}, roleRef: {kind: ClusterRole, name: x}, subjects: [{kind: ServiceAccount, name: web}]}
+",
+    );
+    let (world, _) = case.world.drain();
+    let web = Identity::of_account("shop", "web");
+    let names = |grants: Vec<&super::Grant>| -> Vec<String> {
+        grants.iter().map(|grant| grant.binding.name.to_string()).collect()
+    };
+    assert_eq!(names(world.rights().to(&web).collect()), ["all", "own"]);
+    assert_eq!(names(world.rights().to_itself(&web).collect()), ["own"]);
+}
+
+#[test]
 fn who_makes_pods_becomes_their_accounts() {
     let mut case = Case::of(CLUSTER);
     let (world, _) = case.world.drain();

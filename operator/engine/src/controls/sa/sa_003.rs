@@ -6,7 +6,7 @@ use crate::controls::catalogue::{cis, kubescape, mitre, nsa};
 use crate::controls::rbac::rules::binding_of;
 use crate::controls::{Check, Control, ControlId, Docs, Judgement, Need, ObjectScope, Severity, Threat, WorkloadScope};
 use crate::model::Kind;
-use crate::rbac::{Identity, way_to_admin};
+use crate::rbac::{Identity, in_words, way_to_admin};
 
 /// The control.
 pub const CONTROL: Control = Control {
@@ -93,8 +93,7 @@ fn check_workload(at: &ObjectScope<'_>, workload: &WorkloadScope<'_>, judgement:
     match way_to_admin(rights, &account) {
         None => judgement.pass(),
         Some(way) => {
-            let way: Vec<String> = way.iter().map(ToString::to_string).collect();
-            let found = json!(format!("{name} can become cluster-admin: {}", way.join(", then ")));
+            let found = json!(in_words(name, &way));
             judgement.fail("spec.serviceAccountName", Some(found), "an account that cannot");
         }
     }
