@@ -21,8 +21,9 @@ use serde_json::json;
 
 use super::case::{Case, Judged, tell};
 use super::fix::Fixer;
+use super::input::Input;
 use super::intake::{Intake, Own};
-use super::manifest::{Document, Input, Manifests, Problem, Source};
+use super::manifest::{Document, Manifests, Problem, Source};
 use super::networks::Network;
 use super::parallel::in_order;
 

@@ -9,6 +9,8 @@ mod diff;
 mod document;
 mod explain;
 mod fix;
+mod given;
+mod input;
 mod intake;
 mod judge;
 mod kubeconfig;

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
 
-use anyhow::bail;
 use clap::Args;
 use ironside_engine::attack::{Way, ways};
 use ironside_engine::controls::{Control, ControlId, Threat};
@@ -12,24 +10,18 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::case::Judged;
-use super::manifest::Input;
+use super::given::GivenArgs;
 use super::profile::JudgeArgs;
 use super::style::Style;
-use super::{ClusterArgs, Format, Outcome, kubeconfig, listing};
-use crate::components::Asker;
+use super::{Format, Outcome};
 
 /// Controls of a threat that the table names, and ways; JSON has all.
 const NAMED: usize = 10;
 
 #[derive(Debug, Args)]
 pub(super) struct ThreatsArgs {
-    /// Files and folders of manifests; `-` reads standard input.
-    paths: Vec<PathBuf>,
-    /// Look at what runs in the cluster instead of files.
-    #[arg(long, conflicts_with = "paths")]
-    cluster: bool,
     #[command(flatten)]
-    target: ClusterArgs,
+    given: GivenArgs,
     #[command(flatten)]
     judge: JudgeArgs,
     /// Output format.
@@ -62,20 +54,8 @@ struct Standing {
 
 impl ThreatsArgs {
     pub(super) async fn run(self, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<Outcome> {
-        if self.paths.is_empty() && !self.cluster {
-            bail!("nothing to look at: give files or folders, `-` for standard input, or --cluster");
-        }
         let mut scanned = self.judge.policies();
-        if self.cluster {
-            let connection = kubeconfig::connect(&self.target).await?;
-            listing::read(&connection.client, self.target.namespace.as_deref(), &mut scanned).await;
-            if self.target.namespace.is_none() {
-                let asker = Asker::new(connection.client, &connection.config);
-                scanned.observe(asker.ask().await);
-            }
-        } else {
-            scanned.add_files(&Input::below(&self.paths, &mut std::io::stdin().lock()));
-        }
+        self.given.read_into(&mut scanned).await?;
         let case = scanned.case(self.judge.profile(), jiff::Timestamp::now());
         let trouble = case.tell_problems(err)?;
         let ways = ways(&case.world);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{err, ironside, out};
+use super::{Folder, err, ironside, out};
 
 const SHOP: &str = "
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {serviceAccountName: web, containers: [{name: web, image: 'web:1', securityContext: {privileged: true}}]}}}}
@@ -50,4 +50,19 @@ fn where_nothing_is_exposed_no_way_is_told() {
         "{}",
         out(&output)
     );
+}
+
+#[test]
+fn where_nothing_is_given_it_is_refused_as_a_scan_refuses_it() {
+    let folder = Folder::new("threats-nothing");
+    for verb in ["threats", "scan"] {
+        for (arguments, expected) in [
+            (vec![verb], "nothing to look at"),
+            (vec![verb, folder.path()], "no .yaml, .yml or .json file in"),
+        ] {
+            let output = ironside(&arguments, "");
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+            assert!(err(&output).contains(expected), "{expected} in:\n{}", err(&output));
+        }
+    }
 }
