@@ -6,6 +6,10 @@ use anyhow::{Context as _, Result, ensure};
 use ironside_e2e::operator::Start;
 use ironside_e2e::workloads::{Workload, available_deployment, until_rolled_out};
 use ironside_e2e::{Scenario, scenario, wait};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::ListParams;
 use serde_json::json;
 
 use super::{DENY, Starved, apply, isolated, names, policies, record, shop, until_phase, written};
@@ -24,8 +28,17 @@ spec:
 ";
 
 /// Times in a status are whole seconds: a pod that stops being ready within two of its start was never ready, by them.
-async fn past_the_start() {
-    tokio::time::sleep(Duration::from_secs(3)).await;
+async fn past_the_start(at: &Scenario<'_>) -> Result<()> {
+    let pods: Api<Pod> = Api::namespaced(at.client.clone(), &at.namespace);
+    wait::until("the pods run for longer than their times can hide", async || {
+        let pods = pods.list(&ListParams::default().labels("app=web")).await?.items;
+        let created = pods.iter().filter_map(|pod| pod.metadata.creation_timestamp.as_ref());
+        let youngest = created.map(|time| time.0).max().context("a pod")?;
+        let age = Timestamp::now().duration_since(youngest);
+        ensure!(age > SignedDuration::from_secs(3), "{age:#}");
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]
@@ -35,7 +48,7 @@ async fn promise_01_an_isolation_that_breaks_a_workload_is_taken_back_exactly() 
         let before = policies(at).get("theirs").await?;
         let _starved = Starved::begin(at);
         shop(at).await?;
-        past_the_start().await;
+        past_the_start(at).await?;
         let operator = Start::new(at).ready().await?;
         let status = until_phase(at, "Held", "Quarantined").await?;
         let message = status["message"].to_string();
@@ -86,7 +99,7 @@ async fn a_quarantined_isolation_is_tried_again_when_a_human_asks() -> Result<()
     scenario(async |at| {
         let starved = Starved::begin(at);
         shop(at).await?;
-        past_the_start().await;
+        past_the_start(at).await?;
         let _operator = Start::new(at).ready().await?;
         until_phase(at, "Held", "Quarantined").await?;
         drop(starved);
