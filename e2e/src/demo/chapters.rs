@@ -259,7 +259,8 @@ async fn network(cluster: &Cluster, client: &Client, apps: &Apps, voice: &Voice)
                 if let Some(held) = held {
                     return Ok(Network::Held(held.status.unwrap_or_default().message));
                 }
-                let denies = denies_already(cluster, namespace).await?;
+                // Looked at again after the scan, which may have seen policies that were written meanwhile.
+                let denies = denies_already(cluster, namespace).await? && api.list(&ours).await?.items.is_empty();
                 denies.then_some(Network::Denies).context("neither yet")
             },
         );
