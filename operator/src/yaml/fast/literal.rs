@@ -17,7 +17,6 @@ enum Chomping {
 impl Reader<'_> {
     /// A literal that belongs to a collection with this indentation.
     pub(super) fn literal(&mut self, indent: usize) -> Read<()> {
-        let start = self.at;
         self.at += 1;
         let chomping = match self.byte() {
             b'-' => Chomping::Strip,
@@ -33,7 +32,7 @@ impl Reader<'_> {
             0 => return Err(Unusual),
             length => self.at += length,
         }
-        let content = self.lines(indent, chomping)?;
+        let (start, content) = self.lines(indent, chomping)?;
         self.push(start, Content::Text(content.into()));
         self.not_less_than_a_line()?;
         self.first_content()?;
@@ -43,9 +42,11 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The lines of the literal; afterwards reading is at the beginning of the line after them.
-    fn lines(&mut self, indent: usize, chomping: Chomping) -> Read<String> {
+    /// Where the text of the literal begins (an item of a sequence is found there, not at its `|`), and the text; afterwards reading is at the
+    /// beginning of the line after it.
+    fn lines(&mut self, indent: usize, chomping: Chomping) -> Read<(usize, String)> {
         let mut text = String::new();
+        let mut start = None;
         let mut own: Option<usize> = None;
         let mut breaks = 0;
         while !self.is_at_end() {
@@ -75,20 +76,21 @@ impl Reader<'_> {
             text.extend(std::iter::repeat_n('\n', breaks));
             let from = line + own;
             self.at = from;
+            start.get_or_insert(from);
             self.reach_line_break()?;
             text.push_str(self.text.get(from..self.at).ok_or(Unusual)?);
             self.at += self.line_break();
             breaks = 1;
         }
-        if text.is_empty() {
+        let Some(start) = start.filter(|_| !text.is_empty()) else {
             return Err(Unusual);
-        }
+        };
         match chomping {
             Chomping::Strip => {}
             Chomping::Clip => text.push('\n'),
             Chomping::Keep => text.extend(std::iter::repeat_n('\n', breaks)),
         }
-        Ok(text)
+        Ok((start, text))
     }
 
     /// To the break that ends this line; a text that ends without one is left to the other parser.

@@ -62,6 +62,8 @@ fn plain_manifests_are_read() {
         "a: |\n  one\n  two\n\nb: 2\n",
         "a: |-\n  one\n\n   two\n",
         "a: |+\n  one\n\n\n",
+        "- |\n  one\n- |-\n  two\n\n- three\n",
+        "a:\n- |\r\n  one\r\n  two\r\n- |+\n\n    three\nb: c\n",
         "a: 'it''s'\nb: \"x\\n\\u00e9\"\n",
         "a: {b: 1, c: [d, 'e']}\nf: []\ng: {}\n",
         "{\n  \"a\": [1, true, null],\n  \"b\": {\"c\": \"d\"}\n}\n",
