@@ -62,6 +62,7 @@ impl Case {
             shadowed: self.shadowed,
             skipped: self.skipped,
             stdin: self.stdin,
+            world: self.world,
         }
     }
 
@@ -144,6 +145,8 @@ pub struct Judged {
     pub score: Score,
     /// Failures that a baseline took out.
     pub known: usize,
+    /// What it was judged by.
+    pub world: Arc<Snapshot>,
 }
 
 impl Judged {

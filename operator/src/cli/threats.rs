@@ -1,13 +1,14 @@
-//! `ironside threats`: by each threat of the guide, how well it is countered and what is open; and the shortest ways from outside to cluster-admin.
+//! `ironside threats`: by each threat of the guide, how well it is countered and what is open; and the shortest ways to
+//! cluster-admin or to a node, from outside and from workloads that nobody exposes.
 
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 
 use clap::Args;
-use ironside_engine::attack::{Way, ways};
+use ironside_engine::attack::{End, Entry, Way, ways};
 use ironside_engine::controls::{Control, ControlId, Threat};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::case::Judged;
 use super::given::GivenArgs;
@@ -66,7 +67,7 @@ impl ThreatsArgs {
             Format::Json => write_json(&standings, &ways, &mut out)?,
         }
         out.flush()?;
-        let open = !ways.is_empty() || standings.iter().any(|standing| standing.failed > 0);
+        let open = ways.iter().any(|way| way.entry.is_some()) || standings.iter().any(|standing| standing.failed > 0);
         Ok(match (trouble, open) {
             (true, _) => Outcome::Trouble,
             (false, true) => Outcome::Findings,
@@ -136,17 +137,26 @@ fn write_table(standings: &[Standing], ways: &[Way], style: Style, out: &mut dyn
         }
         writeln!(out)?;
     }
-    if ways.is_empty() {
-        return writeln!(
+    let (outside, inside): (Vec<&Way>, Vec<&Way>) = ways.iter().partition(|way| way.entry.is_some());
+    if outside.is_empty() {
+        writeln!(
             out,
-            "No way from an exposed Service to cluster-admin is open by the roles that were seen"
-        );
+            "No way from an exposed Service to cluster-admin or to a node is open by what was seen"
+        )?;
+    } else {
+        let title = "From outside to cluster-admin or to a node, the shortest way first";
+        write_ways(title, &outside, style, out)?;
     }
-    writeln!(
-        out,
-        "{}",
-        style.bold("From outside to cluster-admin, the shortest way first")
-    )?;
+    if !inside.is_empty() {
+        writeln!(out)?;
+        let title = "From a workload that is not exposed, once its program is broken into";
+        write_ways(title, &inside, style, out)?;
+    }
+    Ok(())
+}
+
+fn write_ways(title: &str, ways: &[&Way], style: Style, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(out, "{}", style.bold(title))?;
     for way in ways.iter().take(NAMED) {
         writeln!(out, "  {way}")?;
     }
@@ -164,23 +174,7 @@ fn objects(number: usize) -> String {
 }
 
 fn write_json(standings: &[Standing], ways: &[Way], out: &mut dyn Write) -> anyhow::Result<()> {
-    let ways: Vec<_> = ways
-        .iter()
-        .map(|way| {
-            let steps: Vec<_> = way
-                .steps
-                .iter()
-                .map(|step| json!({"does": step.does, "binding": step.binding}))
-                .collect();
-            json!({
-                "service": way.service.to_string(),
-                "exposedBy": way.exposed.to_string(),
-                "workload": way.workload.to_string(),
-                "account": way.account.to_string(),
-                "steps": steps,
-            })
-        })
-        .collect();
+    let ways: Vec<Value> = ways.iter().map(of_way).collect();
     let report = json!({
         "apiVersion": "ironside.dev/v1",
         "kind": "Threats",
@@ -190,4 +184,27 @@ fn write_json(standings: &[Standing], ways: &[Way], out: &mut dyn Write) -> anyh
     serde_json::to_writer(&mut *out, &report)?;
     writeln!(out)?;
     Ok(())
+}
+
+fn of_way(way: &Way) -> Value {
+    let mut all = json!({ "workload": way.workload.to_string() });
+    if let Some(Entry { service, exposed }) = &way.entry {
+        all["service"] = json!(service.to_string());
+        all["exposedBy"] = json!(exposed.to_string());
+    }
+    match &way.end {
+        End::ClusterAdmin { account, steps } => {
+            let steps = steps
+                .iter()
+                .map(|step| json!({ "does": step.does, "binding": step.binding }));
+            all["to"] = json!("ClusterAdmin");
+            all["account"] = json!(account.to_string());
+            all["steps"] = steps.collect();
+        }
+        End::Node { by } => {
+            all["to"] = json!("Node");
+            all["by"] = json!(by);
+        }
+    }
+    all
 }

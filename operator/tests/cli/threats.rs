@@ -1,5 +1,7 @@
 //! `ironside threats`: what is open by threat, and the way from outside to cluster-admin.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::Value;
 
 use super::{Folder, err, ironside, out};
@@ -25,8 +27,12 @@ fn every_threat_is_told_with_what_is_open_and_the_way_in() {
         );
     }
     assert!(said.contains("Critical  POD-001"), "{said}");
-    let way = "  Service shop/web (a load balancer) -> Deployment shop/web -> ServiceAccount shop/web -> may do everything (ClusterRoleBinding web)\n";
-    assert!(said.ends_with(way), "{said}");
+    let ways = "
+From outside to cluster-admin or to a node, the shortest way first
+  Service shop/web (a load balancer) -> Deployment shop/web -> its node (container web is privileged)
+  Service shop/web (a load balancer) -> Deployment shop/web -> ServiceAccount shop/web -> may do everything (ClusterRoleBinding web)
+";
+    assert!(said.ends_with(ways), "{said}");
 }
 
 #[test]
@@ -38,17 +44,29 @@ fn programs_get_all_of_it() {
     assert_eq!(actor["name"], "MaliciousActor");
     let open = actor["open"].as_array().unwrap();
     assert_eq!(open.len() as u64, actor["failed"].as_u64().unwrap());
-    assert_eq!(said["ways"][0]["account"], "ServiceAccount shop/web");
-    assert_eq!(said["ways"][0]["steps"][0]["binding"], "ClusterRoleBinding web");
+    let [node, admin] = said["ways"].as_array().unwrap().as_slice() else {
+        panic!("{said}")
+    };
+    assert_eq!(node["to"], "Node");
+    assert_eq!(node["by"], "container web is privileged");
+    assert_eq!(admin["to"], "ClusterAdmin");
+    assert_eq!(admin["account"], "ServiceAccount shop/web");
+    assert_eq!(admin["steps"][0]["binding"], "ClusterRoleBinding web");
 }
 
 #[test]
 fn where_nothing_is_exposed_no_way_is_told() {
     let output = ironside(&["threats", "-"], &SHOP.replace("LoadBalancer", "ClusterIP"));
+    let said = out(&output);
     assert!(
-        out(&output).contains("No way from an exposed Service to cluster-admin"),
-        "{}",
-        out(&output)
+        said.contains("No way from an exposed Service to cluster-admin or to a node"),
+        "{said}"
+    );
+    assert!(
+        said.ends_with(
+            "  Deployment shop/web -> ServiceAccount shop/web -> may do everything (ClusterRoleBinding web)\n"
+        ),
+        "{said}"
     );
 }
 
@@ -65,4 +83,38 @@ fn where_nothing_is_given_it_is_refused_as_a_scan_refuses_it() {
             assert!(err(&output).contains(expected), "{expected} in:\n{}", err(&output));
         }
     }
+}
+
+/// kubernetes-goat is vulnerable on purpose: its three pods that have their node, and its account that may do everything.
+#[test]
+#[allow(clippy::print_stdout)] // that it was skipped is to be seen
+fn the_holes_of_an_application_that_is_made_of_them_are_found() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus");
+    let corpus = std::env::var_os("IRONSIDE_CORPUS").map_or(beside, PathBuf::from);
+    let goat = corpus.join("workloads/kubernetes-goat");
+    if !goat.is_dir() {
+        println!("skipped: no corpus at IRONSIDE_CORPUS or ../shared/corpus");
+        return;
+    }
+    let output = ironside(&["threats", "-o", "json", &goat.to_string_lossy()], "");
+    let said: Value = serde_json::from_str(&out(&output)).unwrap();
+    let nodes: Vec<&str> = said["ways"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|way| way["to"] == "Node")
+        .filter_map(|way| way["workload"].as_str())
+        .collect();
+    for hole in [
+        "health-check-deployment",
+        "system-monitor-deployment",
+        "docker-bench-security",
+    ] {
+        assert!(
+            nodes.iter().any(|workload| workload.ends_with(hole)),
+            "{hole} in {nodes:?}"
+        );
+    }
+    let insider = said["threats"][2]["open"].as_array().unwrap();
+    assert!(insider.iter().any(|open| open["control"] == "RBAC-001"), "{insider:?}");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::components::{is_runtime_socket, normal};
+use crate::components::{is_runtime_socket, is_sensitive, normal};
 use crate::controls::catalogue::{cis, kubescape, mitre, nsa, pss_baseline, trivy};
 use crate::controls::{Check, Control, ControlId, Docs, Judgement, Severity, TemplateScope, Threat};
 
@@ -36,38 +36,6 @@ pub const CONTROL: Control = Control {
     ..Control::WORKLOAD
 };
 
-/// Directories whose content is the node: credentials, configuration of its components, its processes and devices.
-const SENSITIVE: [&str; 16] = [
-    "/boot",
-    "/dev",
-    "/etc",
-    "/home",
-    "/proc",
-    "/root",
-    "/run/containerd",
-    "/run/crio",
-    "/run/docker",
-    "/sys",
-    "/usr",
-    "/var/lib/containerd",
-    "/var/lib/docker",
-    "/var/lib/etcd",
-    "/var/lib/kubelet",
-    "/var/log/pods",
-];
-
-/// Parts of sensitive directories that tell nothing and let nothing be changed.
-const HARMLESS: [&str; 8] = [
-    "/etc/localtime",
-    "/etc/os-release",
-    "/etc/machine-id",
-    "/etc/ssl/certs",
-    "/etc/pki/ca-trust",
-    "/usr/share/zoneinfo",
-    "/usr/share/ca-certificates",
-    "/usr/lib/os-release",
-];
-
 fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
     judgement.pass(); // a pod without volumes is as it should be
     for (index, volume) in at.spec().volumes.iter().enumerate() {
@@ -82,16 +50,4 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
             );
         }
     }
-}
-
-/// Whether a path is one of the sensitive ones, lies in one, or holds one.
-fn is_sensitive(path: &str) -> bool {
-    let inside = |path: &str, parent: &str| {
-        path.strip_prefix(parent)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || parent == "/")
-    };
-    !HARMLESS.iter().any(|harmless| inside(path, harmless))
-        && SENSITIVE
-            .iter()
-            .any(|sensitive| inside(path, sensitive) || inside(sensitive, path))
 }
