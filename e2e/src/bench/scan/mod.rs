@@ -3,6 +3,7 @@
 //! Needs no cluster. Each run is a process of its own, on one core; the least of several runs counts, because a neighbour can only slow one down.
 
 mod manifests;
+mod peers;
 mod process;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,9 @@ const SIZES: [usize; 4] = [100, 500, 2_000, 10_000];
 const QUICK: [usize; 3] = [10, 100, 500];
 /// The size that the goals are of.
 const GOAL_AT: usize = 2_000;
+
+/// The size that other scanners are measured at: they take minutes for more.
+const PEERS_AT: usize = 500;
 
 /// Runs of each size.
 const RUNS: usize = 5;
@@ -57,6 +61,9 @@ pub(super) fn measure(quick: bool) -> Result<Part> {
         let (one, two) = (scan(1)?, scan(2)?);
         rows.push(row(files, written, one, two));
         points.push((written.documents, one.processor));
+        if files == *sizes.last().unwrap_or(&0).min(&PEERS_AT) {
+            rows.extend(peers::rows(&manifests, &thousands(written.documents), one));
+        }
         std::fs::remove_dir_all(&manifests).context("remove the manifests")?;
     }
     rows.push(Row::new(
@@ -72,7 +79,8 @@ pub(super) fn measure(quick: bool) -> Result<Part> {
     Ok(Part {
         rows,
         note: "Scans of files: generated from a seed, four documents a file, `ironside scan -o json` into nowhere, files in the page cache, all controls of profile \
-               NsaCisa; the least of 5 runs (of 20 starts). One core: the process is kept on one. Peak memory: as the kernel counts it for the process.",
+               NsaCisa; the least of 5 runs (of 20 starts). One core: the process is kept on one. Peak memory: as the kernel counts it for the process. \
+               Other scanners that are on PATH (checkov, kube-linter, kube-score, polaris, trivy) are measured once on the same files.",
     })
 }
 
