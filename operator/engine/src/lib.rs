@@ -16,6 +16,7 @@ pub mod network;
 pub mod plan;
 pub mod policy;
 pub mod rbac;
+pub mod releases;
 pub mod remediate;
 #[cfg(test)]
 mod testing;

@@ -14,7 +14,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ironside_engine::components::{Anonymous, Answer, Counters, Distribution, Flags, Observed};
+use ironside_engine::components::{Anonymous, Answer, Counters, Distribution, Flags, Observed, Version};
 use ironside_engine::controls::{Gap, Responsibility};
 use kube::config::AuthInfo;
 use kube::{Client, Config};
@@ -28,6 +28,9 @@ pub use self::ask::PATHS;
 
 /// Time between two questions.
 const PERIOD: Duration = Duration::from_secs(30);
+
+/// Time between two looks at the server's version: an upgrade takes hours.
+const VERSION_PERIOD: Duration = Duration::from_hours(1);
 
 /// What is not answered well is asked ever more rarely, up to this many periods.
 const MOST_PERIODS: u32 = 16;
@@ -54,10 +57,12 @@ impl Asker {
 
     /// Asks everything once.
     pub(crate) async fn ask(&self) -> Observed {
-        let (distribution, flags, counters, anonymous) =
-            tokio::join!(self.distribution(), self.flags(), self.counters(), self.anonymous());
+        let (version, flags, counters, anonymous) =
+            tokio::join!(self.version(), self.flags(), self.counters(), self.anonymous());
+        let version = version.unwrap_or_default();
         Observed {
-            distribution: distribution.unwrap_or_default(),
+            distribution: Distribution::of_version(&version),
+            version: Version::parse(&version),
             flags: answer(flags),
             counters: answer(counters),
             anonymous: answer(anonymous),
@@ -65,12 +70,10 @@ impl Asker {
         }
     }
 
-    async fn distribution(&self) -> Option<Distribution> {
+    /// The version that the server names.
+    async fn version(&self) -> Option<String> {
         let version = tokio::time::timeout(LIMIT, self.client.apiserver_version()).await;
-        version
-            .ok()?
-            .ok()
-            .map(|version| Distribution::of_version(&version.git_version))
+        version.ok()?.ok().map(|version| version.git_version)
     }
 
     async fn flags(&self) -> Result<Flags, Silence> {
@@ -125,7 +128,7 @@ impl Schedule {
 }
 
 /// Asks, until `stop`. Every replica asks: who takes over must not know less. Where the operator is not told to ask, it looks at the server's version alone,
-/// once, which everybody may.
+/// which everybody may.
 pub(crate) async fn run(
     context: Context,
     config: Config,
@@ -136,14 +139,15 @@ pub(crate) async fn run(
     let asker = Asker::new(context.client.clone(), &config);
     let [mut flags, mut counters, mut anonymous] = [(); 3].map(|()| Schedule::default());
     let mut known = Observed::clone(&observed.borrow());
-    // A cluster stays what it is.
-    let mut is_known = false;
+    let mut named: Option<Instant> = None;
     loop {
         let now = Instant::now();
         let question = async {
-            if !is_known && let Some(distribution) = asker.distribution().await {
-                known.distribution = distribution;
-                is_known = true;
+            let is_due = named.is_none_or(|named| now.duration_since(named) >= VERSION_PERIOD);
+            if is_due && let Some(version) = asker.version().await {
+                known.distribution = Distribution::of_version(&version);
+                known.version = Version::parse(&version);
+                named = Some(now);
             }
             if !is_told_to {
                 return;
@@ -173,10 +177,12 @@ pub(crate) async fn run(
             }
             changed
         });
-        if is_known && !is_told_to {
-            return stop.cancelled().await;
-        }
-        if stop.run_until_cancelled(tokio::time::sleep(PERIOD)).await.is_none() {
+        let pause = if named.is_some() && !is_told_to {
+            VERSION_PERIOD
+        } else {
+            PERIOD
+        };
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return;
         }
     }

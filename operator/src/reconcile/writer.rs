@@ -12,6 +12,7 @@ use ironside_engine::evaluate::Evaluator;
 use ironside_engine::model::layer::Layers;
 use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::policy::{ExceptionSet, Pause, PolicySet};
+use ironside_engine::releases;
 use ironside_engine::world::{Delta, Object, Snapshot, World};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
@@ -358,10 +359,11 @@ impl Writer {
         let exceptions = self.declared.exceptions.values();
         let pauses = self.declared.policies.values().map(|policy| policy.pause());
         let ends = exceptions.filter_map(|exception| exception.spec().expires_at.map(Timestamp::from));
-        ends.chain(pauses.chain([self.declared.pause]).filter_map(|pause| match pause {
+        let pauses = pauses.chain([self.declared.pause]).filter_map(|pause| match pause {
             Some(Pause::Until(until)) => Some(until),
             _ => None,
-        }))
+        });
+        ends.chain(pauses).chain(releases::endings())
     }
 
     fn something_ended(&self, before: Timestamp, now: Timestamp) -> bool {

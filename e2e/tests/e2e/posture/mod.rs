@@ -3,6 +3,7 @@
 mod apiserver;
 mod objects;
 mod operator;
+mod versions;
 
 use std::path::PathBuf;
 

@@ -29,7 +29,7 @@ pub fn is_home(namespace: &str) -> bool {
 
 /// Whether an object is evidence of a component of a cluster, which is judged as a whole.
 pub fn is_evidence(world: &Snapshot, target: &ObjectRef) -> bool {
-    world.observed.is_some() && is_home(&target.namespace)
+    world.observed.is_some() && (is_home(&target.namespace) || target.kind == Kind::Node)
 }
 
 /// What shows something of some components.

@@ -26,6 +26,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod version;
 
 pub use account::account_is_bounded;
 pub use address::{bound_to_loopback, is_loopback, is_unspecified};
@@ -41,8 +42,9 @@ pub use host_path::is_sensitive;
 pub use observed::{Anonymous, Answer, Kubelets, Observed};
 pub use program::program;
 pub use runtime::{is_runtime_socket, normal, runtime_sockets};
-pub use scope::{ComponentScope, configured};
+pub use scope::{ComponentScope, OfNodes, configured};
 pub use tls::{has_good_suites, is_good_version, is_strong, tls};
+pub use version::Version;
 
 use crate::model::{ContainerKind, PodSpec};
 

@@ -8,13 +8,15 @@ use std::sync::Arc;
 use crate::controls::{Gap, Responsibility};
 use crate::model::Configuration;
 
-use super::{Counters, Distribution, Flags};
+use super::{Counters, Distribution, Flags, Version};
 
 /// Everything that was asked. Equal answers are equal values, so that asking again makes nothing dirty: counts are kept as what they prove.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
-    /// What the API server says of its version.
+    /// Whose Kubernetes it is, by what the API server says of its version.
     pub distribution: Distribution,
+    /// The version of the API server (`/version`); `None` where it did not say, or nothing that is one.
+    pub version: Option<Version>,
     /// The flags that the API server runs with (`/flagz`).
     pub flags: Answer<Flags>,
     /// What the API server has counted (`/metrics`).

@@ -1,21 +1,30 @@
 //! What a check of components may look at.
 
+use jiff::Timestamp;
+
 use super::cluster::{seen, silent, unseen};
-use super::{Anonymous, Arguments, Asking, Corefile, Counters, Fields, Flags, Malformed, Observed, Server, processes};
+use super::{
+    Anonymous, Arguments, Asking, Corefile, Counters, Fields, Flags, Malformed, Observed, Server, Version, processes,
+};
 use crate::controls::{Component, Gap, Judgement, ObjectScope, Parameters, Responsibility};
 use crate::model::config::COREFILE;
-use crate::model::{Configuration, Kind, ObjectRef, Resource};
-use crate::world::Snapshot;
+use crate::model::literal::escape;
+use crate::model::{ClusterNode, Configuration, Kind, ObjectRef, Resource};
+use crate::world::{Reading, Snapshot};
 
 /// One object that runs components, or that is or holds documents which configure one; or a component of the cluster as a whole.
 pub struct ComponentScope<'a> {
     processes: Vec<Arguments<'a>>,
     documents: Vec<Document<'a>>,
     corefiles: Vec<Zonefile<'a>>,
+    /// The object, if it is a Node.
+    node: Option<&'a ClusterNode>,
     /// What components say themselves; of a cluster only.
     observed: Option<&'a Observed>,
     /// Everything that was seen.
     pub world: &'a Snapshot,
+    /// When it is judged; see [`ObjectScope::now`].
+    pub now: Option<Timestamp>,
     /// Settings.
     pub parameters: &'a Parameters,
 }
@@ -26,6 +35,28 @@ pub(super) struct Document<'a> {
     /// JSON pointer of the document in its object: empty, or an entry of a ConfigMap.
     pub(super) pointer: String,
     pub(super) configuration: &'a Configuration,
+}
+
+/// What some nodes say.
+pub struct OfNodes<'a, T> {
+    /// What it is.
+    pub said: T,
+    /// The first of them by name.
+    pub node: &'a ClusterNode,
+    more: usize,
+    in_cluster: bool,
+}
+
+impl<T> OfNodes<'_, T> {
+    /// Where they say it: a JSON pointer below the nodes of the cluster, or in the Node that is judged on its own.
+    pub fn place(&self, field: &str) -> String {
+        let name = escape(&self.node.metadata.name);
+        match (self.in_cluster, self.more) {
+            (false, _) => field.to_owned(),
+            (true, 0) => format!("/nodes/{name}{field}"),
+            (true, more) => format!("/nodes/{name} and {more} more{field}"),
+        }
+    }
 }
 
 /// What configures CoreDNS: a JSON pointer in its object, and the file.
@@ -46,13 +77,19 @@ impl<'a> ComponentScope<'a> {
             .collect();
         let is_dns = components.contains(&Component::ClusterDns);
         let corefiles: Vec<Zonefile<'a>> = corefile(at.world, at.target).filter(|_| is_dns).into_iter().collect();
-        let shows = !(processes.is_empty() && documents.is_empty() && corefiles.is_empty());
-        shows.then_some(Self {
+        let node = match at.resource() {
+            Some(Resource::Node(node)) => Some(node),
+            _ => None,
+        };
+        let shows_settings = !(processes.is_empty() && documents.is_empty() && corefiles.is_empty());
+        (shows_settings || node.is_some()).then_some(Self {
             processes,
             documents,
             corefiles,
+            node,
             observed: None,
             world: at.world,
+            now: at.now,
             parameters: at.parameters,
         })
     }
@@ -65,8 +102,10 @@ impl<'a> ComponentScope<'a> {
             processes: seen.processes,
             documents: seen.documents,
             corefiles: seen.corefiles,
+            node: None,
             observed: Some(observed),
             world: at.world,
+            now: at.now,
             parameters: at.parameters,
         })
     }
@@ -112,6 +151,39 @@ impl<'a> ComponentScope<'a> {
         judgement.enter(String::new(), None);
     }
 
+    /// What nodes say, once for all of them that say the same. Of a cluster whose Nodes cannot be read it is Unknown.
+    pub fn nodes<T: PartialEq>(
+        &self,
+        judgement: &mut Judgement,
+        said: impl Fn(&'a ClusterNode) -> T,
+    ) -> Vec<OfNodes<'a, T>> {
+        let mut groups: Vec<OfNodes<'a, T>> = Vec::new();
+        if self.is_cluster()
+            && let Reading::Unavailable(gap) = self.world.reading(Kind::Node, "")
+        {
+            judgement.unknown(gap.clone());
+        }
+        let shard = self.world.shard("").filter(|_| self.is_cluster());
+        let all = shard.into_iter().flat_map(|shard| shard.resources_of(Kind::Node));
+        let all = all.filter_map(|(_, resource)| match &**resource {
+            Resource::Node(node) => Some(node),
+            _ => None,
+        });
+        for node in all.chain(self.node) {
+            let said = said(node);
+            match groups.iter_mut().find(|group| group.said == said) {
+                Some(group) => group.more += 1,
+                None => groups.push(OfNodes {
+                    said,
+                    node,
+                    more: 0,
+                    in_cluster: self.is_cluster(),
+                }),
+            }
+        }
+        groups
+    }
+
     /// The document, if the object is one of this kind.
     pub fn document(&self, kind: Kind) -> Option<&'a Configuration> {
         let found = self.documents.iter().find(|document| document.kind == kind)?;
@@ -121,6 +193,11 @@ impl<'a> ComponentScope<'a> {
     /// Whether this is a component of a cluster, and not one object.
     pub const fn is_cluster(&self) -> bool {
         self.observed.is_some()
+    }
+
+    /// The version of the API server, if it said so.
+    pub fn version(&self) -> Option<&'a Version> {
+        self.observed?.version.as_ref()
     }
 
     /// The flags that the API server runs with, if it said so.
@@ -141,6 +218,9 @@ impl<'a> ComponentScope<'a> {
     /// Says what a check could not look at: of a component of a cluster of which nothing, or nothing that the check asks for, can be seen.
     pub(crate) fn tell_unseen(&self, component: Component, judgement: &mut Judgement) {
         let Some(observed) = self.observed else { return };
+        if judgement.is_witnessed() {
+            return;
+        }
         let runs = self.processes(component).next().is_some();
         let of_it = |document: &Document<'_>| document.kind.configures() == Some(component);
         let is_told =
@@ -162,13 +242,18 @@ impl<'a> ComponentScope<'a> {
     }
 }
 
-/// The components that documents in an object configure.
+/// The components that documents in an object configure, or of which a Node says something.
 pub fn configured(world: &Snapshot, target: &ObjectRef) -> Vec<Component> {
     let documents = documents(world, target).into_iter();
     let dns = corefile(world, target).map(|_| Component::ClusterDns);
+    let of_node: &[Component] = match target.kind {
+        Kind::Node => &[Component::Kubelet, Component::ContainerRuntime],
+        _ => &[],
+    };
     documents
         .filter_map(|document| document.kind.configures())
         .chain(dns)
+        .chain(of_node.iter().copied())
         .collect()
 }
 

@@ -40,6 +40,7 @@ impl Control {
                 self.judge_object(&ObjectScope {
                     target: &target,
                     world: at.world,
+                    now: None,
                     parameters: at.parameters,
                 })
             }

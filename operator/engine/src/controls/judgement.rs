@@ -60,6 +60,7 @@ pub struct Judgement {
     failures: Vec<Evidence>,
     gaps: Vec<Gap>,
     not_applicable: Option<String>,
+    witnessed: bool,
 }
 
 impl Judgement {
@@ -128,6 +129,17 @@ impl Judgement {
     /// Something could not be looked at.
     pub fn unknown(&mut self, gap: Gap) {
         self.gaps.push(gap);
+    }
+
+    /// What was said of a component rests on what the check found by itself, such as versions that nodes report: neither a process nor a document has to be
+    /// seen beside it.
+    pub fn witness(&mut self) {
+        self.witnessed = true;
+    }
+
+    /// Whether the check said so, and anything at all.
+    pub fn is_witnessed(&self) -> bool {
+        self.witnessed && !self.says_nothing()
     }
 
     /// The verdict: a failure outweighs a gap, a gap outweighs a pass.

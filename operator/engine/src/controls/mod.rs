@@ -33,6 +33,7 @@ pub mod sa;
 pub mod sched;
 pub mod scope;
 pub mod sec;
+pub mod ver;
 mod written;
 
 pub use control::{
@@ -149,6 +150,7 @@ pub const CONTROLS: &[&Control] = &[
     &sec::sec_004::CONTROL,
     &sec::sec_005::CONTROL,
     &sec::sec_006::CONTROL,
+    &ver::ver_001::CONTROL,
 ];
 
 /// The control with this id.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::model::{
     Container, ContainerKind, Ingress, Kind, Meta, Namespace, NetworkPolicy, ObjectRef, PodSpec, PodTemplate, Resource,
     Service, ServiceAccount, Workload,
@@ -116,6 +118,8 @@ pub struct ObjectScope<'a> {
     pub target: &'a ObjectRef,
     /// Everything that was seen.
     pub world: &'a Snapshot,
+    /// When it is judged; `None` for a workload, whose verdicts hold at any time.
+    pub now: Option<Timestamp>,
     /// Settings.
     pub parameters: &'a Parameters,
 }

@@ -4,6 +4,8 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::memo::{Key, Memo};
 use crate::components::{configured, processes};
 use crate::controls::{
@@ -62,6 +64,7 @@ impl From<Judgement> for Judged {
 pub(super) fn concerns(control: &Control, kind: Kind, components: &[Component]) -> bool {
     match control.check {
         Check::Component(..) if kind == Kind::Component => components.contains(&control.component),
+        Check::Component(..) if kind == Kind::Node => control.needs.iter().any(|need| need.kind == kind),
         Check::Component(of, _) => of.iter().any(|component| components.contains(component)),
         _ => control.judges(kind),
     }
@@ -105,6 +108,7 @@ pub(super) fn judge(
     subject: Subject<'_>,
     control: &'static Control,
     parameters: &Arc<Parameters>,
+    now: Timestamp,
 ) -> Arc<Judged> {
     match (subject, control.check) {
         (Subject::Hidden(gap), _) => Arc::new(Judged::unknown(gap.clone())),
@@ -138,6 +142,7 @@ pub(super) fn judge(
             let at = ObjectScope {
                 target,
                 world,
+                now: Some(now),
                 parameters,
             };
             // A component has more than one witness: what of it cannot be read is told by its own evidence.
@@ -221,6 +226,7 @@ mod tests {
             Subject::Workload(&workload),
             &BROKEN,
             &Arc::default(),
+            crate::testing::now(),
         );
         assert_eq!(judged.verdict(), Verdict::Unknown);
         assert_eq!(judged.gaps[0].reason, "CheckPanicked");

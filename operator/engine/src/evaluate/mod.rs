@@ -124,7 +124,7 @@ impl Evaluator {
             let above = of_components.as_ref().filter(|_| is_component);
             let is_judged_above = above.is_some_and(|above| !above.votes_on(control.id).is_empty());
             if !is_judged_above && concerns(control, target.kind, &components) {
-                let mut finding = self.find(world, subject, control, votes, target);
+                let mut finding = self.find(world, subject, control, votes, target, now);
                 apply_exceptions(&mut finding, exceptions, policies, now);
                 evaluation.findings.push(finding);
             }
@@ -141,9 +141,10 @@ impl Evaluator {
         control: &'static Control,
         votes: &[Vote],
         target: &ObjectRef,
+        now: Timestamp,
     ) -> Finding {
         if let [vote] = votes {
-            let judged = judge(&mut self.memo, world, subject, control, &vote.parameters);
+            let judged = judge(&mut self.memo, world, subject, control, &vote.parameters, now);
             return found_by_one(subject, control, vote, &judged, target);
         }
         let mut groups: Vec<Group<'_>> = Vec::new();
@@ -151,7 +152,7 @@ impl Evaluator {
             match groups.iter_mut().find(|group| *group.parameters == vote.parameters) {
                 Some(group) => group.votes.push(vote),
                 None => groups.push(Group {
-                    judged: judge(&mut self.memo, world, subject, control, &vote.parameters),
+                    judged: judge(&mut self.memo, world, subject, control, &vote.parameters, now),
                     parameters: &vote.parameters,
                     votes: vec![vote],
                 }),

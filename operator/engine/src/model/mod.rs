@@ -3,6 +3,7 @@
 //! Views are decoded straight from JSON (or YAML) by serde; unknown keys are skipped, `null` counts as absent. They are never written back: a typed
 //! round trip would lose what the view leaves out. Changes to foreign objects are JSON Patches only.
 
+pub mod cluster_node;
 pub mod config;
 pub mod configuration;
 pub mod container;
@@ -26,6 +27,7 @@ pub mod template;
 pub mod volume;
 pub mod workload;
 
+pub use cluster_node::ClusterNode;
 pub use configuration::Configuration;
 pub use disruption::PodDisruptionBudget;
 pub use managed_fields::{FieldOwner, ManagedFields};

@@ -41,6 +41,7 @@ pub enum Kind {
     EndpointSlice,
     HorizontalPodAutoscaler,
     CsiStorageCapacity,
+    Node,
     AuthenticationConfiguration,
     AuthorizationConfiguration,
     AdmissionConfiguration,
@@ -56,7 +57,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind that objects have, in declaration order.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Namespace,
         Self::Pod,
         Self::Deployment,
@@ -89,6 +90,7 @@ impl Kind {
         Self::EndpointSlice,
         Self::HorizontalPodAutoscaler,
         Self::CsiStorageCapacity,
+        Self::Node,
         Self::AuthenticationConfiguration,
         Self::AuthorizationConfiguration,
         Self::AdmissionConfiguration,
@@ -111,7 +113,8 @@ impl Kind {
             | Self::LimitRange
             | Self::PersistentVolumeClaim
             | Self::Endpoints
-            | Self::PodTemplate => "",
+            | Self::PodTemplate
+            | Self::Node => "",
             Self::Deployment | Self::ReplicaSet | Self::StatefulSet | Self::DaemonSet => "apps",
             Self::Job | Self::CronJob => "batch",
             Self::Ingress | Self::NetworkPolicy => "networking.k8s.io",
@@ -194,6 +197,7 @@ impl Kind {
             Self::EndpointSlice => "EndpointSlice",
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             Self::CsiStorageCapacity => "CSIStorageCapacity",
+            Self::Node => "Node",
             Self::AuthenticationConfiguration => "AuthenticationConfiguration",
             Self::AuthorizationConfiguration => "AuthorizationConfiguration",
             Self::AdmissionConfiguration => "AdmissionConfiguration",
@@ -240,6 +244,7 @@ impl Kind {
             Self::EndpointSlice => "endpointslices",
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
             Self::CsiStorageCapacity => "csistoragecapacities",
+            Self::Node => "nodes",
             Self::AuthenticationConfiguration => "authenticationconfigurations",
             Self::AuthorizationConfiguration => "authorizationconfigurations",
             Self::AdmissionConfiguration => "admissionconfigurations",
@@ -262,6 +267,7 @@ impl Kind {
                 | Self::CustomResourceDefinition
                 | Self::ClusterRole
                 | Self::ClusterRoleBinding
+                | Self::Node
                 | Self::Component
         ) && self.configures().is_none()
     }
@@ -331,6 +337,7 @@ impl Kind {
                 | Self::ClusterRole
                 | Self::RoleBinding
                 | Self::ClusterRoleBinding
+                | Self::Node
         ) || !(self.is_watched() || self.is_workload())
     }
 

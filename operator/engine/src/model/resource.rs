@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::cluster_node::ClusterNode;
 use super::config::{ConfigMap, LimitRange, Secret};
 use super::configuration::Configuration;
 use super::rbac::{Binding, Role};
@@ -20,6 +21,8 @@ pub enum Resource {
     Role(Role),
     /// A RoleBinding or ClusterRoleBinding.
     Binding(Binding),
+    /// A Node.
+    Node(ClusterNode),
     /// A document that configures a component of the cluster.
     Configuration(Configuration),
     /// An object of which nothing but its place is judged.
@@ -44,6 +47,7 @@ impl Resource {
                 | Kind::ClusterRole
                 | Kind::RoleBinding
                 | Kind::ClusterRoleBinding
+                | Kind::Node
         ) || !(kind.is_watched() || kind.is_workload())
     }
 
@@ -58,6 +62,7 @@ impl Resource {
             Kind::LimitRange => Self::LimitRange(Deserialize::deserialize(object)?),
             Kind::Role | Kind::ClusterRole => Self::Role(Deserialize::deserialize(object)?),
             Kind::RoleBinding | Kind::ClusterRoleBinding => Self::Binding(Deserialize::deserialize(object)?),
+            Kind::Node => Self::Node(Deserialize::deserialize(object)?),
             _ if kind.configures().is_some() => Self::Configuration(Deserialize::deserialize(object)?),
             _ => Self::Other(OnlyMeta::deserialize(object)?.metadata),
         };
@@ -74,6 +79,7 @@ impl Resource {
             Self::LimitRange(o) => &o.metadata,
             Self::Role(o) => &o.metadata,
             Self::Binding(o) => &o.metadata,
+            Self::Node(o) => &o.metadata,
             Self::Configuration(o) => &o.metadata,
             Self::Other(meta) => meta,
         }
@@ -87,6 +93,7 @@ impl Resource {
             Self::LimitRange(o) => &mut o.metadata,
             Self::Role(o) => &mut o.metadata,
             Self::Binding(o) => &mut o.metadata,
+            Self::Node(o) => &mut o.metadata,
             Self::Configuration(o) => &mut o.metadata,
             Self::Other(meta) => meta,
         }

@@ -15,6 +15,7 @@ use ironside_engine::controls::{
 };
 use ironside_engine::model::Kind;
 use ironside_engine::world::{Delta, Object, Snapshot, World};
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// Reads every document of a YAML text; lists are taken apart.
@@ -105,6 +106,9 @@ fn decode(object: &Value) -> Result<Option<Object>, String> {
         .map_err(|error| error.to_string())
 }
 
+/// The time at which examples are judged: 2026-11-24T12:00:00Z.
+const NOW: Timestamp = Timestamp::constant(1_795_521_600, 0);
+
 /// Every object of a snapshot that is judged, by one control.
 pub fn judge(control: &Control, world: &Snapshot, parameters: &Parameters) -> Vec<(String, Judgement)> {
     let of_workloads = world
@@ -138,6 +142,7 @@ pub fn judge(control: &Control, world: &Snapshot, parameters: &Parameters) -> Ve
             let scope = ObjectScope {
                 target: &target,
                 world,
+                now: Some(NOW),
                 parameters,
             };
             (target.to_string(), control.judge_object(&scope))

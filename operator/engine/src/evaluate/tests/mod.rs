@@ -3,6 +3,7 @@
 mod components;
 mod hostile;
 mod scores;
+mod versions;
 
 use serde_json::Value;
 

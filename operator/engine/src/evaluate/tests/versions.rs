@@ -1,0 +1,190 @@
+//! Versions of a cluster: the API server's own, those that nodes report, and how far they are apart.
+
+use std::sync::Arc;
+
+use jiff::{Timestamp, ToSpan};
+use serde_json::json;
+
+use super::*;
+use crate::components::{Distribution, Observed, Version};
+use crate::controls::Component;
+use crate::releases::kubernetes;
+
+const POLICY: &str = "
+kind: ClusterHardeningPolicy
+metadata: {name: baseline}
+spec: {profile: {name: NsaCisa, version: v1}}
+---
+";
+
+/// A cluster whose API server and kubelets name these versions.
+fn cluster(server: &str, kubelets: &[&str]) -> Case {
+    let mut case = Case::of(POLICY);
+    for (index, version) in kubelets.iter().enumerate() {
+        let node =
+            json!({"metadata": {"name": format!("node-{index}")}, "status": {"nodeInfo": {"kubeletVersion": version}}});
+        let node = Object::decode(Kind::Node, &node).unwrap();
+        case.world.apply(Delta::Apply(node));
+    }
+    case.world.observe(&Arc::new(Observed {
+        distribution: Distribution::of_version(server),
+        version: Version::parse(server),
+        ..Observed::default()
+    }));
+    case
+}
+
+fn at(case: &mut Case, now: Timestamp) -> Finding {
+    let (world, _) = case.world.drain();
+    let target = Component::KubeApiserver.target().unwrap();
+    let evaluation = evaluate(&world, &case.policies, &case.exceptions, &target, now);
+    let mut findings = evaluation.findings.into_iter();
+    findings
+        .find(|finding| finding.control.id.as_str() == "VER-001")
+        .unwrap()
+}
+
+fn judged(server: &str, kubelets: &[&str]) -> Finding {
+    at(&mut cluster(server, kubelets), now())
+}
+
+fn places(finding: &Finding) -> Vec<&str> {
+    finding
+        .evidence
+        .iter()
+        .map(|evidence| evidence.pointer.as_str())
+        .collect()
+}
+
+#[test]
+fn a_cluster_of_supported_versions_passes() {
+    let finding = judged("v1.37.2", &["v1.37.2", "v1.36.4", "v1.35.9+k3s1"]);
+    assert_eq!(
+        finding.verdict,
+        Verdict::Pass,
+        "{:?} {:?}",
+        finding.evidence,
+        finding.gaps
+    );
+}
+
+#[test]
+fn kubelets_may_be_three_releases_behind_and_never_ahead() {
+    let finding = judged("v1.37.2", &["v1.34.10", "v1.34.10", "v1.33.9", "v1.37.3"]);
+    let apart: Vec<_> = finding
+        .evidence
+        .iter()
+        .filter(|evidence| evidence.expected.contains("behind the API server (v1.37.2)"))
+        .map(|evidence| evidence.pointer.as_str())
+        .collect();
+    assert_eq!(
+        apart,
+        ["/nodes/node-2/status/nodeInfo/kubeletVersion"],
+        "three behind is near, a patch ahead is no skew"
+    );
+    let finding = judged("v1.36.4", &["v1.37.1", "v1.37.1"]);
+    assert_eq!(finding.verdict, Verdict::Fail);
+    assert_eq!(
+        places(&finding),
+        ["/nodes/node-0 and 1 more/status/nodeInfo/kubeletVersion"]
+    );
+}
+
+#[test]
+fn who_supports_it_decides_when_it_is_over() {
+    let finding = judged("v1.34.10", &[]);
+    assert_eq!((finding.verdict, places(&finding)), (Verdict::Fail, vec!["/version"]));
+    assert!(finding.evidence[0].expected.contains("2026-10-27"));
+    for server in ["v1.34.1-eks-abc", "v1.33.0-gke.100"] {
+        let finding = judged(server, &[server]);
+        assert_eq!(finding.verdict, Verdict::Unknown, "{server}");
+        assert_eq!(finding.gaps[0].reason, "ProviderSupport");
+        assert_eq!(finding.gaps[0].responsibility, Responsibility::Provider);
+    }
+    // Supported by the upstream, with the provider's own patches.
+    assert_eq!(judged("v1.36.0-gke.100", &["v1.35.3-eks-abc"]).verdict, Verdict::Pass);
+    assert_eq!(judged("v1.34.1+k3s1", &[]).verdict, Verdict::Fail);
+}
+
+#[test]
+fn what_is_no_version_is_unknown_and_breaks_nothing() {
+    for garbage in ["", "latest", "v1.99999999999.1", "v1.37", "\u{0}", "v2.0.0", "🦀.🦀.🦀"] {
+        let finding = judged("v1.37.2", &["v1.37.2", garbage]);
+        assert_eq!(finding.verdict, Verdict::Unknown, "{garbage}");
+        assert_eq!(finding.gaps[0].reason, "Malformed", "{garbage}");
+        let finding = judged(garbage, &["v1.37.2"]);
+        assert_eq!(finding.verdict, Verdict::Unknown, "{garbage}");
+        assert_eq!(finding.gaps[0].reason, "NotObservable", "{garbage}");
+    }
+    let finding = judged("v1.4294967295.0", &["v1.4294967295.4294967295"]);
+    assert_eq!(finding.gaps[0].reason, "StaleData", "newer than the table");
+}
+
+#[test]
+fn an_old_table_decides_nothing_but_how_far_versions_are_apart() {
+    let day = |days: i32| {
+        let day = kubernetes().as_of.checked_add(days.days()).unwrap();
+        day.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp()
+    };
+    let mut case = cluster("v1.37.2", &["v1.37.2"]);
+    assert_eq!(at(&mut case, day(180)).verdict, Verdict::Pass);
+    let finding = at(&mut case, day(181));
+    assert_eq!(finding.verdict, Verdict::Unknown);
+    assert_eq!(finding.gaps.len(), 1);
+    assert_eq!(finding.gaps[0].reason, "StaleData");
+    let mut apart = cluster("v1.37.2", &["v1.30.1"]);
+    assert_eq!(at(&mut apart, day(181)).verdict, Verdict::Fail);
+}
+
+#[test]
+fn nodes_that_may_not_be_read_are_a_gap() {
+    let mut case = cluster("v1.37.2", &[]);
+    case.world.apply(Delta::Unavailable {
+        kind: Kind::Node,
+        namespace: None,
+        gap: Gap {
+            reason: "PermissionDenied",
+            message: "nodes cannot be listed".to_owned(),
+            responsibility: Responsibility::SelfManaged,
+        },
+    });
+    let finding = at(&mut case, now());
+    assert_eq!(finding.verdict, Verdict::Unknown);
+    assert_eq!(finding.gaps[0].reason, "PermissionDenied");
+}
+
+#[test]
+fn a_node_that_says_something_new_has_its_components_judged_again() {
+    let mut case = cluster("v1.37.2", &["v1.37.2"]);
+    case.world.drain();
+    let node = |version: &str, heartbeat: &str| {
+        let node = json!({"metadata": {"name": "node-0", "resourceVersion": heartbeat},
+            "status": {"nodeInfo": {"kubeletVersion": version}, "conditions": [{"lastHeartbeatTime": heartbeat}]}});
+        Delta::Apply(Object::decode(Kind::Node, &node).unwrap())
+    };
+    case.world.apply(node("v1.37.2", "7"));
+    assert!(case.world.drain().1.is_empty(), "a heartbeat");
+    case.world.apply(node("v1.36.4", "8"));
+    let dirty = case.world.drain().1;
+    assert!(dirty.contains(&Component::KubeApiserver.target().unwrap()));
+    let node = case.evaluate(Kind::Node, "", "node-0");
+    assert!(node.findings.is_empty(), "judged once, in the component");
+}
+
+#[test]
+fn the_proxy_tells_its_version_by_its_image() {
+    let proxy = |tag: &str| {
+        let mut case = cluster("v1.37.2", &[]);
+        let pod = json!({"metadata": {"name": "proxy", "namespace": "kube-system"},
+            "spec": {"containers": [{"name": "p", "image": format!("registry.k8s.io/kube-proxy:{tag}"), "command": ["kube-proxy"]}]}});
+        case.world.apply(Delta::Apply(Object::decode(Kind::Pod, &pod).unwrap()));
+        at(&mut case, now())
+    };
+    assert_eq!(proxy("v1.34.1").verdict, Verdict::Pass);
+    assert_eq!(proxy("latest").verdict, Verdict::Pass, "it does not say");
+    let finding = proxy("v1.33.1-eksbuild.2");
+    assert_eq!(
+        places(&finding),
+        ["/objects/Pod/kube-system/proxy/spec/containers/0/image"]
+    );
+}

@@ -1,0 +1,35 @@
+//! Nodes, as far as their objects show what runs on them. (`node` holds the tree of values that any object is read from.)
+
+use serde::Deserialize;
+
+use super::{Meta, null_as_default};
+
+/// Trimmed `Node`. Conditions, images and addresses move with every heartbeat and are left out.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ClusterNode {
+    /// Metadata.
+    #[serde(deserialize_with = "null_as_default")]
+    pub metadata: Meta,
+    /// Status.
+    #[serde(deserialize_with = "null_as_default")]
+    pub status: NodeStatus,
+}
+
+/// Trimmed `Node.status`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeStatus {
+    /// What the kubelet says of the machine and of itself.
+    #[serde(deserialize_with = "null_as_default")]
+    pub node_info: NodeInfo,
+}
+
+/// Trimmed `Node.status.nodeInfo`. Not `kubeProxyVersion`: kubelets set it to their own version until it was taken out (KEP-4004).
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeInfo {
+    /// Version of the kubelet, such as `v1.36.2` or `v1.35.3-eks-abc`.
+    #[serde(deserialize_with = "null_as_default")]
+    pub kubelet_version: String,
+}

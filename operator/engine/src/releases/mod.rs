@@ -1,0 +1,16 @@
+//! What the projects say of their releases: until when they are supported, and which hold the known fixes. Data with a date, which is worth nothing once it is old.
+//!
+//! The tables are read from files beside this one; each says when it was true and where it is from.
+
+mod calendar;
+#[cfg(test)]
+mod tests;
+
+pub use calendar::{Calendar, Release, Standing, Table, kubernetes};
+
+use jiff::Timestamp;
+
+/// When what the tables say changes: a release ends, a table is too old.
+pub fn endings() -> impl Iterator<Item = Timestamp> {
+    kubernetes().endings()
+}

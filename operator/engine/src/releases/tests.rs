@@ -1,0 +1,57 @@
+//! What the tables say, and for how long.
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+
+use super::*;
+
+fn noon(day: Date) -> Timestamp {
+    day.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).unwrap().timestamp()
+}
+
+fn day(text: &str) -> Date {
+    text.parse().unwrap()
+}
+
+#[test]
+fn the_tables_can_be_read_and_have_no_gaps() {
+    let calendar = kubernetes();
+    assert!(calendar.as_of > day("2026-01-01"), "it cannot be read");
+    assert!(!calendar.sources.is_empty());
+    for pair in calendar.releases.windows(2) {
+        assert_eq!((pair[0].major, pair[0].minor + 1), (pair[1].major, pair[1].minor));
+        assert!(pair[0].end_of_life < pair[1].end_of_life);
+    }
+}
+
+#[test]
+fn a_table_is_believed_for_180_days() {
+    let calendar = kubernetes();
+    let after = |days: i32| noon(calendar.as_of.checked_add(days.days()).unwrap());
+    assert!(calendar.at(after(0)).is_ok());
+    assert!(calendar.at(after(-1)).is_ok(), "a clock that is behind");
+    assert!(calendar.at(after(180)).is_ok());
+    let gap = calendar.at(after(181)).unwrap_err();
+    assert_eq!(gap.reason, "StaleData");
+    assert!(gap.message.contains(&calendar.as_of.to_string()), "{}", gap.message);
+    // The moment at which that happens is one at which everything is judged again.
+    let start = calendar.as_of.checked_add(181.days()).unwrap();
+    let start = start.to_zoned(TimeZone::UTC).unwrap().timestamp();
+    assert!(endings().any(|ending| ending == start));
+}
+
+#[test]
+fn the_last_day_is_still_supported() {
+    let standing = |minor, on| kubernetes().at(noon(day(on))).unwrap().standing(1, minor);
+    assert_eq!(standing(34, "2026-10-27"), Standing::Supported(9));
+    assert_eq!(standing(34, "2026-10-28"), Standing::Ended(Some(day("2026-10-27"))));
+    assert_eq!(standing(29, "2026-10-28"), Standing::Ended(None));
+    assert_eq!(standing(38, "2026-10-28"), Standing::Newer);
+}
+
+#[test]
+fn a_table_that_cannot_be_read_says_nothing() {
+    let gap = Calendar::default().at(noon(day("2026-11-24"))).unwrap_err();
+    assert_eq!(gap.reason, "StaleData");
+}
