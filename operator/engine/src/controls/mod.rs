@@ -22,6 +22,7 @@ pub mod kcm;
 pub mod kubelet;
 mod live;
 pub mod net;
+pub mod node;
 pub mod ns;
 pub mod page;
 pub mod pod;
@@ -93,6 +94,7 @@ pub const CONTROLS: &[&Control] = &[
     &net::net_009::CONTROL,
     &net::net_011::CONTROL,
     &net::net_012::CONTROL,
+    &node::node_003::CONTROL,
     &ns::ns_001::CONTROL,
     &ns::ns_002::CONTROL,
     &ns::ns_003::CONTROL,

@@ -11,9 +11,32 @@ pub struct ClusterNode {
     /// Metadata.
     #[serde(deserialize_with = "null_as_default")]
     pub metadata: Meta,
+    /// Spec.
+    #[serde(deserialize_with = "null_as_default")]
+    pub spec: NodeSpec,
     /// Status.
     #[serde(deserialize_with = "null_as_default")]
     pub status: NodeStatus,
+}
+
+/// Trimmed `Node.spec`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct NodeSpec {
+    /// What keeps pods away.
+    #[serde(deserialize_with = "null_as_default")]
+    pub taints: Vec<Taint>,
+}
+
+/// Trimmed `Taint`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs)] // As the API names them.
+pub struct Taint {
+    #[serde(deserialize_with = "null_as_default")]
+    pub key: String,
+    #[serde(deserialize_with = "null_as_default")]
+    pub effect: String,
 }
 
 /// Trimmed `Node.status`.

@@ -188,3 +188,40 @@ fn the_proxy_tells_its_version_by_its_image() {
         ["/objects/Pod/kube-system/proxy/spec/containers/0/image"]
     );
 }
+
+/// A cluster with nodes of the control plane and others; `true` for those that are kept free.
+fn planes(of_control_plane: &[bool], others: usize) -> Finding {
+    let mut case = cluster("v1.37.2", &vec!["v1.37.2"; others]);
+    for (index, is_kept_free) in of_control_plane.iter().enumerate() {
+        let taints =
+            is_kept_free.then(|| json!([{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}]));
+        let node = json!({"metadata": {"name": format!("cp-{index}"), "labels": {"node-role.kubernetes.io/control-plane": ""}},
+            "spec": {"taints": taints}});
+        case.world
+            .apply(Delta::Apply(Object::decode(Kind::Node, &node).unwrap()));
+    }
+    let target = Component::Kubelet.target().unwrap();
+    let evaluation = case.evaluate(Kind::Component, "", &target.name);
+    let mut findings = evaluation.findings.into_iter();
+    findings
+        .find(|finding| finding.control.id.as_str() == "NODE-003")
+        .unwrap()
+}
+
+#[test]
+fn nodes_of_the_control_plane_are_kept_free_where_there_are_others() {
+    let finding = planes(&[true, false, false], 2);
+    assert_eq!(places(&finding), ["/nodes/cp-1 and 1 more/spec/taints"]);
+    assert_eq!(planes(&[true, true], 1).verdict, Verdict::Pass);
+    assert_eq!(
+        planes(&[false], 0).verdict,
+        Verdict::NotApplicable,
+        "a cluster of one node"
+    );
+    assert_eq!(
+        planes(&[], 3).verdict,
+        Verdict::NotApplicable,
+        "somebody else's control plane"
+    );
+    assert_eq!(planes(&[], 0).verdict, Verdict::Unknown, "nothing was seen");
+}
