@@ -24,7 +24,7 @@ const PEERS: [Peer; 5] = [
     },
     Peer {
         program: "kube-score",
-        command: "exec kube-score score --output-format json \"$0\"/*.yaml",
+        command: "exec kube-score score --output-format json $(find \"$0\" -name '*.y*ml')",
     },
     Peer {
         program: "polaris",
@@ -59,7 +59,12 @@ fn row(peer: &Peer, manifests: &Path, documents: &str, own: Cost) -> Row {
         Err(error) => {
             let said = format!("{error:#}");
             let line = said.lines().next_back().unwrap_or_default();
-            Row::new(name, "failed".to_owned(), "", line.chars().take(160).collect::<String>())
+            Row::new(
+                name,
+                "failed".to_owned(),
+                "",
+                line.chars().take(160).collect::<String>(),
+            )
         }
     }
 }
