@@ -16,11 +16,19 @@ pub(super) fn from_pod(spec: &PodSpec) -> Option<String> {
     if spec.is_windows() {
         return None;
     }
-    let mut containers = spec.all_containers().map(|(_, _, container)| container);
-    containers.find_map(|container| {
+    running(spec).find_map(|container| {
         let by = by_privilege(spec, container).or_else(|| by_path(spec, container))?;
         Some(format!("container {} {by}", container.name))
     })
+}
+
+/// The containers that run as long as the pod does. An init container has ended when the program can be broken into, unless it is a sidecar.
+fn running(spec: &PodSpec) -> impl Iterator<Item = &Container> {
+    let sidecars = spec
+        .init_containers
+        .iter()
+        .filter(|container| container.restart_policy.as_deref() == Some("Always"));
+    spec.containers.iter().chain(sidecars).chain(&spec.ephemeral_containers)
 }
 
 fn by_privilege(spec: &PodSpec, container: &Container) -> Option<String> {

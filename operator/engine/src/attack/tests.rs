@@ -172,10 +172,12 @@ fn the_shortest_way_is_first() {
 fn what_opens_a_node_is_a_way_to_it() {
     let host = |path: &str, mount: &str| {
         format!(
-            "volumes: [{{name: h, hostPath: {{path: {path}}}}}], initContainers: [{{name: i, image: i, volumeMounts: [{{name: h, mountPath: /h{mount}}}]}}],"
+            "volumes: [{{name: h, hostPath: {{path: {path}}}}}], initContainers: [{{name: i, image: i, restartPolicy: Always, volumeMounts: [{{name: h, mountPath: /h{mount}}}]}}],"
         )
     };
-    let secured = |security: &str| format!("initContainers: [{{name: i, image: i, securityContext: {security}}}],");
+    let secured = |security: &str| {
+        format!("initContainers: [{{name: i, image: i, restartPolicy: Always, securityContext: {security}}}],")
+    };
     for (spec, by) in [
         (secured("{privileged: true}"), "container i is privileged"),
         (
@@ -193,6 +195,10 @@ fn what_opens_a_node_is_a_way_to_it() {
         (
             host("/var/run/docker.sock", ", readOnly: true"),
             "container i gives orders to the container runtime (/var/run/docker.sock)",
+        ),
+        (
+            "ephemeralContainers: [{name: e, image: e, securityContext: {privileged: true}}],".to_owned(),
+            "container e is privileged",
         ),
         (host("/", ""), "container i may write to / of the node"),
         (
@@ -216,6 +222,8 @@ fn what_opens_a_node_is_a_way_to_it() {
             host("/run/containerd/containerd.sock", "")
         ),
         format!("os: {{name: windows}}, {}", secured("{privileged: true}")),
+        // It has ended when the program of the pod can be broken into.
+        secured("{privileged: true}").replace("restartPolicy: Always, ", ""),
     ] {
         let spec = format!("automountServiceAccountToken: false, {closed}");
         let world = [deployment("web", &spec), service("web", "NodePort")].concat();
@@ -226,8 +234,7 @@ fn what_opens_a_node_is_a_way_to_it() {
 /// Both ends of one workload are told; what the cluster itself runs is not, unless it is exposed.
 #[test]
 fn a_workload_has_a_way_to_each_end() {
-    let privileged =
-        "serviceAccountName: web, initContainers: [{name: i, image: i, securityContext: {privileged: true}}],";
+    let privileged = "serviceAccountName: web, initContainers: [{name: i, image: i, restartPolicy: Always, securityContext: {privileged: true}}],";
     let world = [
         ROLES,
         &deployment("web", privileged),
