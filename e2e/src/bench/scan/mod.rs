@@ -80,7 +80,7 @@ pub(super) fn measure(quick: bool) -> Result<Part> {
         rows,
         note: "Scans of files: generated from a seed, four documents a file, `ironside scan -o json` into nowhere, files in the page cache, all controls of profile \
                NsaCisa; the least of 5 runs (of 20 starts). One core: the process is kept on one. Peak memory: as the kernel counts it for the process. \
-               Other scanners that are on PATH (checkov, kube-linter, kube-score, polaris, trivy) are measured once on the same files.",
+               Other scanners that are on PATH (checkov, kube-score) are measured once on the same files.",
     })
 }
 

@@ -13,26 +13,14 @@ struct Peer {
     command: &'static str,
 }
 
-const PEERS: [Peer; 5] = [
+const PEERS: [Peer; 2] = [
     Peer {
         program: "checkov",
         command: "exec checkov --framework kubernetes --compact --quiet -o json -d \"$0\"",
     },
     Peer {
-        program: "kube-linter",
-        command: "exec kube-linter lint --format json \"$0\"",
-    },
-    Peer {
         program: "kube-score",
         command: "exec kube-score score --output-format json $(find \"$0\" -name '*.y*ml')",
-    },
-    Peer {
-        program: "polaris",
-        command: "exec polaris audit --format json --audit-path \"$0\"",
-    },
-    Peer {
-        program: "trivy",
-        command: "exec trivy config --quiet --skip-check-update --format json \"$0\"",
     },
 ];
 
