@@ -70,7 +70,7 @@ enum Verb {
     Pause(pause::PauseArgs),
     /// Say who may do what, by which binding and rule, and whether that leads to cluster-admin.
     Can(can::CanArgs),
-    /// Say how well each threat of the guide is countered, what is open, and the shortest way from outside to cluster-admin.
+    /// Say how well each threat of the guide is countered, what is open, and the shortest ways to cluster-admin or to a node.
     Threats(threats::ThreatsArgs),
     /// Say what a control checks, why, and what its repair does.
     Explain(explain::ExplainArgs),

@@ -1,4 +1,4 @@
-//! What the projects say of their releases: until when they are supported, and which hold the known fixes. Data with a date, which is worth nothing once it is old.
+//! What the projects say of their releases: until when they are supported, and which patches are too old. Data with a date, which is worth nothing once it is old.
 //!
 //! The tables are read from files beside this one; each says when it was true and where it is from.
 
