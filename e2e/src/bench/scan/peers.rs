@@ -38,7 +38,7 @@ fn row(peer: &Peer, manifests: &Path, documents: &str, own: Cost) -> Row {
             format!("{} processor, {} peak", millis(cost.processor), mebibytes(cost.peak)),
             "",
             format!(
-                "{} in all: {:.0} x the processor time of Ironside",
+                "{} in all: {:.1} x the processor time of Ironside",
                 millis(cost.wall),
                 cost.processor.as_secs_f64() / own.processor.as_secs_f64()
             ),
