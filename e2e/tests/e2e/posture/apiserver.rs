@@ -103,6 +103,8 @@ async fn each_flag_of_the_api_server_turns_its_verdict() -> Result<()> {
         let tokens = test.folder().join("tokens.csv");
         std::fs::write(&tokens, "long-lived-token,tom,tom\n")?;
         let authority = test.cluster.description()?.authority.clone();
+        // Nothing listens there: in batches that stops nobody.
+        let sink = format!("--audit-webhook-config-file={}", kubeconfig_of_nobody(test)?.display());
         let encrypted = |name: &str, first: &str| encryption_by(test, name, first);
         let wrong = [
             "--authorization-mode=AlwaysAllow".to_owned(),
@@ -111,6 +113,8 @@ async fn each_flag_of_the_api_server_turns_its_verdict() -> Result<()> {
             "--tls-cipher-suites=TLS_RSA_WITH_AES_128_CBC_SHA,TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256".to_owned(),
             "--profiling=true".to_owned(),
             "--audit-log-maxage=1".to_owned(),
+            sink.clone(),
+            "--audit-webhook-batch-buffer-size=1000".to_owned(),
             format!("--encryption-provider-config={}", encrypted("wrong", "aescbc")?),
         ];
         let right = [
@@ -121,10 +125,12 @@ async fn each_flag_of_the_api_server_turns_its_verdict() -> Result<()> {
             "--service-account-extend-token-expiration=false".to_owned(),
             "--audit-log-maxage=30".to_owned(),
             "--audit-log-maxbackup=10".to_owned(),
+            sink,
             format!("--encryption-provider-config={}", encrypted("right", "secretbox")?),
         ];
         let controls = [
-            "API-002", "API-004", "API-005", "API-006", "API-007", "API-008", "API-009", "AUD-001", "SEC-006",
+            "API-002", "API-004", "API-005", "API-006", "API-007", "API-008", "API-009", "AUD-001", "AUD-003",
+            "SEC-006",
         ];
         for (flags, secret, result) in [(&wrong[..], "first", "Fail"), (&right[..], "second", "Pass")] {
             let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
@@ -160,6 +166,18 @@ async fn each_flag_of_the_api_server_turns_its_verdict() -> Result<()> {
         .map(drop)
     })
     .await
+}
+
+/// The way to a server that is not there.
+fn kubeconfig_of_nobody(test: &Scenario<'_>) -> Result<PathBuf> {
+    let file = test.folder().join("sink.kubeconfig");
+    let document = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "sink",
+        "clusters": [{"name": "sink", "cluster": {"server": "https://127.0.0.1:9"}}],
+        "contexts": [{"name": "sink", "context": {"cluster": "sink", "user": ""}}],
+    });
+    std::fs::write(&file, document.to_string())?;
+    Ok(file)
 }
 
 /// Lets nobody without credentials ask anything but health.

@@ -229,6 +229,11 @@ impl<'a, 'j> Asking<'a, 'j> {
         });
     }
 
+    /// Something that it rests on cannot be looked at.
+    pub fn cannot_tell(&mut self, gap: Gap) {
+        self.judgement.unknown(gap);
+    }
+
     /// What a flag says stands in a file that nobody here can read.
     pub fn unseen(&mut self, what: &str, file: &str) {
         self.judgement.unknown(Gap {

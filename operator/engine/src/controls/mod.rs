@@ -60,6 +60,8 @@ pub const CONTROLS: &[&Control] = &[
     &api::api_010::CONTROL,
     &api::api_013::CONTROL,
     &aud::aud_001::CONTROL,
+    &aud::aud_003::CONTROL,
+    &aud::aud_004::CONTROL,
     &ccm::ccm_001::CONTROL,
     &ccm::ccm_002::CONTROL,
     &dns::dns_001::CONTROL,

@@ -23,6 +23,9 @@ pub struct ClusterNode {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct NodeSpec {
+    /// Whether it takes no further pods.
+    #[serde(deserialize_with = "null_as_default")]
+    pub unschedulable: bool,
     /// What keeps pods away.
     #[serde(deserialize_with = "null_as_default")]
     pub taints: Vec<Taint>,

@@ -38,6 +38,12 @@ impl<'a> Image<'a> {
         }
     }
 
+    /// Whether the repository ends in these parts: `grafana/agent` is at the end of `mirror/grafana/agent`, `agent` of both, `nt` of none.
+    pub fn ends_in(&self, parts: &str) -> bool {
+        let before = self.repository.strip_suffix(parts);
+        before.is_some_and(|before| before.is_empty() || before.ends_with('/'))
+    }
+
     /// Whether no tag or `latest` is written, which stands for whatever was pushed last.
     pub fn floats(&self) -> bool {
         self.digest.is_none() && self.tag.is_none_or(|tag| tag.is_empty() || tag == "latest")

@@ -3,10 +3,12 @@
 //! The tables are read from files beside this one; each says when it was true and where it is from.
 
 mod calendar;
+mod log_agents;
 #[cfg(test)]
 mod tests;
 
 pub use calendar::{Calendar, Release, Standing, Table, kubernetes};
+pub use log_agents::{LogAgents, log_agents};
 
 use jiff::Timestamp;
 

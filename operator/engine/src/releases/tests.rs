@@ -55,3 +55,19 @@ fn a_table_that_cannot_be_read_says_nothing() {
     let gap = Calendar::default().at(noon(day("2026-11-24"))).unwrap_err();
     assert_eq!(gap.reason, "StaleData");
 }
+
+#[test]
+fn agents_are_known_by_the_names_of_their_images() {
+    let agents = log_agents();
+    assert!(agents.as_of > day("2026-01-01"), "it cannot be read");
+    for (image, expected) in [
+        ("cr.fluentbit.io/fluent/fluent-bit:4.2.0", Some("Fluent Bit")),
+        ("registry.example.com:5000/mirror/vector@sha256:00", Some("Vector")),
+        ("gcr.io/datadoghq/agent:7", Some("Datadog")),
+        ("registry.example.com/agent:7", None),
+        ("registry.example.com/my-fluent-bit-exporter", None),
+        ("", None),
+    ] {
+        assert_eq!(agents.of_image(image), expected, "{image}");
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::World;
 use super::derived::Derived;
-use crate::components::{is_home, runtime_sockets};
+use crate::components::{is_home, may_read_logs, runtime_sockets};
 use crate::model::{Kind, LabelSelector, Namespace, NetworkPolicy, ObjectRef, Pod, Workload};
 use crate::world::Reading;
 
@@ -12,6 +12,14 @@ impl World {
     /// Marks what stands at the top of an object's chain of owners. A child's status is its owner's rollout.
     pub(super) fn mark_topmost(&mut self, reference: &ObjectRef) {
         let top = self.current.topmost_owner(reference);
+        let reads_logs = top.kind == Kind::DaemonSet
+            && self
+                .current
+                .workload(&top)
+                .is_some_and(|it| may_read_logs(&it.template.spec));
+        if reads_logs {
+            self.mark_components();
+        }
         self.dirty.insert(top);
     }
 

@@ -36,7 +36,8 @@ fn items(document: Value) -> Vec<Value> {
     }
 }
 
-/// The cluster that these objects make up, with what its API server says of its flags if an answer of `/flagz` is among them; those that name no namespace are in `default`. Kinds that the engine does not know are left out.
+/// What these objects make up. If an answer of `/flagz` is among them it is a whole cluster that has no others, with what its API server says of its flags;
+/// else they are files. Those that name no namespace are in `default`. Kinds that the engine does not know are left out.
 pub fn snapshot(objects: &[Value], minor: u32) -> Arc<Snapshot> {
     let mut world = World::new(minor);
     for object in objects {
@@ -46,12 +47,26 @@ pub fn snapshot(objects: &[Value], minor: u32) -> Arc<Snapshot> {
         .iter()
         .find_map(|object| Flags::decode(object.to_string().as_bytes()))
     {
+        let all: Vec<Object> = objects.iter().filter_map(|object| decode(object).ok()?).collect();
+        read_whole(&mut world, &all);
         world.observe(&Arc::new(Observed {
             flags: Answer::Said(flags),
             ..Observed::default()
         }));
     }
     world.drain().0
+}
+
+/// As a watch of every kind finds these objects.
+fn read_whole(world: &mut World, objects: &[Object]) {
+    for kind in Kind::ALL {
+        let of_kind = objects.iter().filter(|object| object.reference().kind == kind);
+        world.apply(Delta::Replace {
+            kind,
+            namespace: None,
+            objects: of_kind.cloned().collect(),
+        });
+    }
 }
 
 /// The same without the objects that cannot be decoded; whether there are such.
@@ -70,14 +85,7 @@ pub fn whole_cluster(objects: &[Value], minor: u32) -> (Arc<Snapshot>, bool) {
     let decoded: Vec<_> = objects.iter().map(decode).collect();
     let refused = decoded.iter().any(Result::is_err);
     let readable: Vec<Object> = decoded.into_iter().flatten().flatten().collect();
-    for kind in Kind::ALL {
-        let of_kind = readable.iter().filter(|object| object.reference().kind == kind);
-        world.apply(Delta::Replace {
-            kind,
-            namespace: None,
-            objects: of_kind.cloned().collect(),
-        });
-    }
+    read_whole(&mut world, &readable);
     (world.drain().0, refused)
 }
 

@@ -1,3 +1,5 @@
 //! Controls of the audit log.
 
 pub mod aud_001;
+pub mod aud_003;
+pub mod aud_004;

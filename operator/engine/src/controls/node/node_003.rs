@@ -56,7 +56,8 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
     }
 }
 
-fn is_control_plane(node: &ClusterNode) -> bool {
+/// Whether a node is labelled as one of the control plane.
+pub(in crate::controls) fn is_control_plane(node: &ClusterNode) -> bool {
     ROLES.iter().any(|role| node.metadata.labels.contains_key(*role))
 }
 

@@ -2,6 +2,7 @@
 
 mod components;
 mod hostile;
+mod logs;
 mod scores;
 mod versions;
 
