@@ -354,7 +354,7 @@ impl Writer {
         self.feed.publish(Arc::new(view), dirty);
     }
 
-    /// Moments at which something declared ends: exceptions and pauses.
+    /// Moments at which something ends: exceptions, pauses, what is known of releases, certificates.
     fn endings(&self) -> impl Iterator<Item = Timestamp> {
         let exceptions = self.declared.exceptions.values();
         let pauses = self.declared.policies.values().map(|policy| policy.pause());
@@ -363,7 +363,9 @@ impl Writer {
             Some(Pause::Until(until)) => Some(until),
             _ => None,
         });
-        ends.chain(pauses).chain(releases::endings())
+        ends.chain(pauses)
+            .chain(releases::endings())
+            .chain(self.snapshot.endings())
     }
 
     fn something_ended(&self, before: Timestamp, now: Timestamp) -> bool {

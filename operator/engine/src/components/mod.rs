@@ -34,7 +34,7 @@ pub use address::{bound_to_loopback, is_loopback, is_unspecified};
 pub use arguments::{Arguments, Asking, Flag, boolean};
 pub use cluster::{is_evidence, is_home, place};
 pub use corefile::{Corefile, Directive, Malformed, Server};
-pub use counters::Counters;
+pub use counters::{Counters, DeprecatedApi, Remaining};
 pub use distribution::Distribution;
 pub use duration::seconds;
 pub use fields::Fields;

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::controls::{Component, Gap, Judgement, ObjectScope, Parameters, Responsibility};
 use crate::model::config::COREFILE;
+use crate::model::extension::Extension;
 use crate::model::literal::escape;
 use crate::model::{ClusterNode, Configuration, Kind, ObjectRef, Resource};
 use crate::world::{Reading, Snapshot};
@@ -208,6 +209,27 @@ impl<'a> ComponentScope<'a> {
     /// What the API server has counted, if it said so.
     pub fn counters(&self) -> Option<&'a Counters> {
         self.observed?.counters.said()
+    }
+
+    /// Why it did not say what it has counted; `None` where it did, and where no cluster is looked at.
+    pub fn uncounted(&self) -> Option<&'a Gap> {
+        self.observed?.counters.gap()
+    }
+
+    /// The objects of a kind that extend the API server. Of a kind that cannot be read it is Unknown.
+    pub fn extensions(
+        &self,
+        kind: Kind,
+        judgement: &mut Judgement,
+    ) -> impl Iterator<Item = (&'a ObjectRef, &'a Extension)> + use<'a> {
+        if self.is_cluster()
+            && let Reading::Unavailable(gap) = self.world.reading(kind, "")
+        {
+            judgement.unknown(gap.clone());
+        }
+        let in_cluster = self.is_cluster();
+        let all = self.world.extensions.iter();
+        all.filter(move |(reference, _)| in_cluster && reference.kind == kind)
     }
 
     /// How the API server answers a request without credentials, if it was tried.

@@ -126,9 +126,11 @@ impl Judgement {
         self.not_applicable.get_or_insert_with(|| reason.to_owned());
     }
 
-    /// Something could not be looked at.
+    /// Something could not be looked at. Once is enough: a check may come to it on several ways.
     pub fn unknown(&mut self, gap: Gap) {
-        self.gaps.push(gap);
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
     }
 
     /// What was said of a component rests on what the check found by itself, such as versions that nodes report: neither a process nor a document has to be

@@ -62,6 +62,7 @@ pub const CONTROLS: &[&Control] = &[
     &aud::aud_001::CONTROL,
     &aud::aud_003::CONTROL,
     &aud::aud_004::CONTROL,
+    &aud::aud_005::CONTROL,
     &ccm::ccm_001::CONTROL,
     &ccm::ccm_002::CONTROL,
     &dns::dns_001::CONTROL,
@@ -155,6 +156,8 @@ pub const CONTROLS: &[&Control] = &[
     &sec::sec_005::CONTROL,
     &sec::sec_006::CONTROL,
     &ver::ver_001::CONTROL,
+    &ver::ver_002::CONTROL,
+    &ver::ver_005::CONTROL,
 ];
 
 /// The control with this id.

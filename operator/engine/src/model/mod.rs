@@ -3,11 +3,13 @@
 //! Views are decoded straight from JSON (or YAML) by serde; unknown keys are skipped, `null` counts as absent. They are never written back: a typed
 //! round trip would lose what the view leaves out. Changes to foreign objects are JSON Patches only.
 
+pub mod certificate;
 pub mod cluster_node;
 pub mod config;
 pub mod configuration;
 pub mod container;
 pub mod disruption;
+pub mod extension;
 pub mod image;
 pub mod layer;
 pub mod literal;

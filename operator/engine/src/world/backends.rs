@@ -1,35 +1,30 @@
-//! Which Services the API server itself calls: behind admission webhooks, aggregated APIs and CRD conversion.
+//! What extends the API server: which Services it calls for it (behind admission webhooks, aggregated APIs and CRD conversion), and what of that is judged.
 
 use serde::Deserialize;
 
+use crate::model::extension::{Bundle, Extension};
 use crate::model::network::ApiServerBackend;
 use crate::model::{Kind, Meta, Node, null_as_default};
 
-/// Name of the object and the Services it makes the API server call, sorted, without repetition.
-pub(super) fn decode<'de>(
-    kind: Kind,
-    object: impl Node<'de>,
-) -> Result<(String, Vec<ApiServerBackend>), serde_json::Error> {
-    let (name, services) = match kind {
-        Kind::ApiService => {
-            let api = ApiService::deserialize(object)?;
-            (api.metadata.name, vec![api.spec.service])
-        }
-        Kind::CustomResourceDefinition => {
-            let crd = CustomResourceDefinition::deserialize(object)?;
-            let webhook = crd.spec.conversion.webhook.unwrap_or_default();
-            (crd.metadata.name, vec![webhook.client_config.service])
-        }
-        _ => {
-            let configuration = WebhookConfiguration::deserialize(object)?;
-            let services = configuration.webhooks.into_iter().map(|w| w.client_config.service);
-            (configuration.metadata.name, services.collect())
-        }
+/// What one object adds to the API server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Caller {
+    /// The Services that it makes the API server call, sorted, without repetition.
+    pub backends: Vec<ApiServerBackend>,
+    /// What is judged of it.
+    pub extension: Extension,
+}
+
+/// Name of the object, and what it adds.
+pub(super) fn decode<'de>(kind: Kind, object: impl Node<'de>) -> Result<(String, Caller), serde_json::Error> {
+    let (name, services, extension) = match kind {
+        Kind::ApiService => ApiService::deserialize(object)?.parts(),
+        Kind::CustomResourceDefinition => CustomResourceDefinition::deserialize(object)?.parts(),
+        _ => WebhookConfiguration::deserialize(object)?.parts(),
     };
     let caller = format!("{kind} {name}");
     let mut backends: Vec<_> = services
         .into_iter()
-        .flatten()
         .map(|service| ApiServerBackend {
             namespace: service.namespace,
             service: service.name,
@@ -38,8 +33,10 @@ pub(super) fn decode<'de>(
         .collect();
     backends.sort();
     backends.dedup();
-    Ok((name, backends))
+    Ok((name, Caller { backends, extension }))
 }
+
+type Parts = (String, Vec<ServiceReference>, Extension);
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -48,6 +45,21 @@ struct WebhookConfiguration {
     metadata: Meta,
     #[serde(deserialize_with = "null_as_default")]
     webhooks: Vec<Webhook>,
+}
+
+impl WebhookConfiguration {
+    fn parts(self) -> Parts {
+        let bundles = self.webhooks.iter().enumerate().filter_map(|(index, webhook)| {
+            let pointer = format!("/webhooks/{index}/clientConfig/caBundle");
+            Bundle::of(pointer, webhook.client_config.ca_bundle.as_deref())
+        });
+        let extension = Extension {
+            bundles: bundles.collect(),
+            ..Extension::default()
+        };
+        let services = self.webhooks.into_iter().filter_map(|w| w.client_config.service);
+        (self.metadata.name, services.collect(), extension)
+    }
 }
 
 /// An admission webhook or a CRD's conversion webhook.
@@ -59,10 +71,11 @@ struct Webhook {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct ClientConfig {
     /// Absent where a URL is called.
     service: Option<ServiceReference>,
+    ca_bundle: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -81,13 +94,50 @@ struct ApiService {
     metadata: Meta,
     #[serde(deserialize_with = "null_as_default")]
     spec: ApiServiceSpec,
+    #[serde(deserialize_with = "null_as_default")]
+    status: ApiServiceStatus,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ApiServiceSpec {
+    /// Absent for APIs that the API server serves itself.
+    service: Option<ServiceReference>,
+    ca_bundle: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct ApiServiceSpec {
-    /// Absent for APIs that the API server serves itself.
-    service: Option<ServiceReference>,
+struct ApiServiceStatus {
+    #[serde(deserialize_with = "null_as_default")]
+    conditions: Vec<ApiServiceCondition>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ApiServiceCondition {
+    #[serde(rename = "type", deserialize_with = "null_as_default")]
+    kind: String,
+    #[serde(deserialize_with = "null_as_default")]
+    status: String,
+}
+
+impl ApiService {
+    fn parts(self) -> Parts {
+        // Most are the API server's own and are always there.
+        let is_aggregated = self.spec.service.is_some();
+        let mut conditions = self.status.conditions.iter();
+        let available = conditions.find(|condition| condition.kind == "Available");
+        let bundle = Bundle::of("/spec/caBundle".to_owned(), self.spec.ca_bundle.as_deref());
+        let extension = Extension {
+            bundles: bundle.into_iter().collect(),
+            available: available
+                .filter(|_| is_aggregated)
+                .map(|condition| condition.status == "True"),
+            ..Extension::default()
+        };
+        (self.metadata.name, self.spec.service.into_iter().collect(), extension)
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -97,6 +147,8 @@ struct CustomResourceDefinition {
     metadata: Meta,
     #[serde(deserialize_with = "null_as_default")]
     spec: CustomResourceDefinitionSpec,
+    #[serde(deserialize_with = "null_as_default")]
+    status: CustomResourceDefinitionStatus,
 }
 
 #[derive(Default, Deserialize)]
@@ -104,10 +156,45 @@ struct CustomResourceDefinition {
 struct CustomResourceDefinitionSpec {
     #[serde(deserialize_with = "null_as_default")]
     conversion: Conversion,
+    #[serde(deserialize_with = "null_as_default")]
+    versions: Vec<ServedVersion>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ServedVersion {
+    #[serde(deserialize_with = "null_as_default")]
+    name: String,
+    #[serde(deserialize_with = "null_as_default")]
+    served: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct CustomResourceDefinitionStatus {
+    #[serde(deserialize_with = "null_as_default")]
+    stored_versions: Vec<Box<str>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Conversion {
     webhook: Option<Webhook>,
+}
+
+impl CustomResourceDefinition {
+    fn parts(self) -> Parts {
+        let client = self.spec.conversion.webhook.unwrap_or_default().client_config;
+        let pointer = "/spec/conversion/webhook/clientConfig/caBundle".to_owned();
+        let versions = &self.spec.versions;
+        let is_served = |name: &str| versions.iter().any(|version| version.name == name && version.served);
+        let mut unserved = self.status.stored_versions;
+        unserved.retain(|version| !versions.is_empty() && !is_served(version));
+        let extension = Extension {
+            bundles: Bundle::of(pointer, client.ca_bundle.as_deref()).into_iter().collect(),
+            unserved: unserved.into(),
+            ..Extension::default()
+        };
+        (self.metadata.name, client.service.into_iter().collect(), extension)
+    }
 }

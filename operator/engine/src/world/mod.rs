@@ -11,7 +11,7 @@
 //! the workloads that it selects; a Service, Ingress, NetworkPolicy or quota its Namespace; a role or
 //! binding everything, because chains of rights lead anywhere; a Namespace everything in it; something that makes the API
 //! server call Services the Namespaces of those Services; what a kubelet measured of a pod its topmost workload; what runs or configures components of the
-//! cluster, and what these say of themselves, the components. A new version that says nothing new makes nothing dirty.
+//! cluster, what these say of themselves, and what extends the API server, the components. A new version that says nothing new makes nothing dirty.
 
 mod backends;
 mod delta;
@@ -26,6 +26,7 @@ mod snapshot;
 mod tests;
 mod view;
 
+pub use backends::Caller;
 pub use delta::Delta;
 pub use object::Object;
 pub use reading::Reading;
@@ -35,6 +36,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::components::Observed;
+use crate::model::extension::Extension;
 use crate::model::layer::Layers;
 use crate::model::network::ApiServerBackend;
 use crate::model::{Kind, Namespace, ObjectRef, Pod, Resource, Workload};
@@ -156,7 +158,7 @@ impl World {
             Object::ResourceQuota(o) => self.put_in(&reference, o, |shard| &mut shard.quotas),
             Object::PodDisruptionBudget(o) => self.put_in(&reference, o, |shard| &mut shard.disruption_budgets),
             Object::Resource(_, o) => self.put_resource(&reference, o),
-            Object::Caller(_, backends) => self.put_caller(&reference, backends),
+            Object::Caller(_, caller) => self.put_caller(&reference, *caller),
             Object::Unreadable(_, reason) => {
                 self.remove(&reference);
                 Arc::make_mut(&mut self.snapshot_mut().unreadable).insert(reference.clone(), reason);
@@ -178,7 +180,7 @@ impl World {
             Kind::PodDisruptionBudget => self.remove_in(reference, |shard| &mut shard.disruption_budgets),
             Kind::ResourceQuota => self.remove_in(reference, |shard| &mut shard.quotas),
             kind if Resource::holds(kind) => self.remove_resource(reference),
-            _ => self.put_caller(reference, Vec::new()),
+            _ => self.put_caller(reference, Caller::default()),
         }
         self.prune(&reference.namespace);
     }
@@ -325,7 +327,9 @@ impl World {
         }
     }
 
-    fn put_caller(&mut self, reference: &ObjectRef, backends: Vec<ApiServerBackend>) {
+    fn put_caller(&mut self, reference: &ObjectRef, caller: Caller) {
+        self.put_extension(reference, caller.extension);
+        let backends = caller.backends;
         let old = self.callers.remove(reference).unwrap_or_default();
         if old == backends {
             if !old.is_empty() {
@@ -345,6 +349,20 @@ impl World {
         let mut all: Vec<ApiServerBackend> = self.callers.values().flatten().cloned().collect();
         all.sort();
         self.snapshot_mut().api_server_backends = Arc::new(all);
+    }
+
+    fn put_extension(&mut self, reference: &ObjectRef, extension: Extension) {
+        let old = self.current.extensions.get(reference);
+        if old.is_some_and(|old| *old == extension) || (old.is_none() && extension == Extension::default()) {
+            return;
+        }
+        let extensions = Arc::make_mut(&mut self.snapshot_mut().extensions);
+        if extension == Extension::default() {
+            extensions.remove(reference);
+        } else {
+            extensions.insert(reference.clone(), extension);
+        }
+        self.mark_components();
     }
 
     fn forget_unreadable(&mut self, reference: &ObjectRef) {

@@ -3,10 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::backends;
+use super::backends::{self, Caller};
 use super::faults;
 use crate::model::disruption::ResourceQuota;
-use crate::model::network::ApiServerBackend;
 use crate::model::workload::DecodeError;
 use crate::model::{
     Ingress, Kind, Meta, Namespace, NetworkPolicy, Node, ObjectRef, OwnerReference, Pod, PodDisruptionBudget, Resource,
@@ -36,8 +35,8 @@ pub enum Object {
     ResourceQuota(ResourceQuota),
     /// An object that is judged on its own.
     Resource(Kind, Resource),
-    /// Something that makes the API server call Services: an admission webhook configuration, an APIService, a CRD with conversion.
-    Caller(ObjectRef, Vec<ApiServerBackend>),
+    /// Something that extends the API server, which calls Services for it: an admission webhook configuration, an APIService, a CRD with conversion.
+    Caller(ObjectRef, Box<Caller>),
     /// An object that exists but cannot be read as its kind, with the reason. Its controls are Unknown.
     Unreadable(ObjectRef, String),
 }
@@ -80,8 +79,8 @@ impl Object {
             | Kind::MutatingWebhookConfiguration
             | Kind::ApiService
             | Kind::CustomResourceDefinition => {
-                let (name, backends) = backends::decode(kind, object)?;
-                Self::Caller(ObjectRef::new(kind, "", &name), backends)
+                let (name, caller) = backends::decode(kind, object)?;
+                Self::Caller(ObjectRef::new(kind, "", &name), Box::new(caller))
             }
             _ => Self::Resource(kind, Resource::decode(kind, object)?),
         })

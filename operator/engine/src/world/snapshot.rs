@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::derived::Derived;
 use super::index::{Index, Key};
 use super::object::template_owner;
@@ -11,6 +13,7 @@ use super::{Delta, Object, Reading, World};
 use crate::components::Observed;
 use crate::controls::Component;
 use crate::model::disruption::ResourceQuota;
+use crate::model::extension::Extension;
 use crate::model::layer::Layers;
 use crate::model::network::ApiServerBackend;
 use crate::model::{
@@ -45,6 +48,8 @@ pub struct Snapshot {
     pub shards: BTreeMap<Arc<str>, Arc<Shard>>,
     /// Services that the API server calls, by what calls them.
     pub api_server_backends: Arc<Vec<ApiServerBackend>>,
+    /// What is judged of the objects that extend the API server; those of which nothing is are left out.
+    pub extensions: Arc<BTreeMap<ObjectRef, Extension>>,
     /// Objects that exist but could not be decoded, with the reason.
     pub unreadable: Arc<BTreeMap<ObjectRef, String>>,
     /// What containers wrote over their images, where kubelets are asked.
@@ -131,6 +136,12 @@ impl Snapshot {
             .flat_map(|(name, shard)| shard.candidates(name))
             .chain(unreadable.cloned())
             .filter(|reference| self.is_judged(reference))
+    }
+
+    /// Moments at which something that was seen passes judgement no more: certificates come near their end.
+    pub fn endings(&self) -> impl Iterator<Item = Timestamp> {
+        let bundles = self.extensions.values().flat_map(|extension| &extension.bundles);
+        bundles.filter_map(|bundle| Some(bundle.lifetime?.near_end()))
     }
 
     /// Metadata of an object of any kind that is kept.

@@ -3,3 +3,4 @@
 pub mod aud_001;
 pub mod aud_003;
 pub mod aud_004;
+pub mod aud_005;

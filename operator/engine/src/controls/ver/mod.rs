@@ -1,3 +1,5 @@
 //! Controls of versions and of what is past its time.
 
 pub mod ver_001;
+pub mod ver_002;
+pub mod ver_005;

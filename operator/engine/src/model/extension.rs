@@ -1,0 +1,34 @@
+//! What extends the API server, as far as it is judged: webhooks, aggregated APIs, kinds that are defined by custom resource definitions.
+
+use super::certificate::Lifetime;
+
+/// What one such object says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extension {
+    /// By which certificates the API server knows what it calls.
+    pub bundles: Box<[Bundle]>,
+    /// Whether an aggregated API is served; `None` where nobody said so yet, and of other kinds.
+    pub available: Option<bool>,
+    /// Versions of a custom resource definition that objects may be stored in and that are not served.
+    pub unserved: Box<[Box<str>]>,
+}
+
+/// A `caBundle`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// JSON pointer of the field.
+    pub pointer: String,
+    /// How long the longest of its certificates is valid; `None` where none can be read.
+    pub lifetime: Option<Lifetime>,
+}
+
+impl Bundle {
+    /// The bundle of a field that is given.
+    pub(crate) fn of(pointer: String, text: Option<&str>) -> Option<Self> {
+        let text = text.filter(|text| !text.is_empty())?;
+        Some(Self {
+            pointer,
+            lifetime: Lifetime::of_bundle(text),
+        })
+    }
+}
