@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use ironside_e2e::cluster::Options;
 use ironside_e2e::scenario::scenario_with;
 use ironside_e2e::workloads::Workload;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{FLAGZ, is_said};
 
@@ -18,6 +18,39 @@ fn pod(flags: &[&str]) -> String {
         "spec": {"containers": [{"name": "kube-apiserver", "image": "registry.k8s.io/kube-apiserver:v1.37.2", "command": command}]},
     })
     .to_string()
+}
+
+/// CoreDNS, of which no pod has to run.
+fn cluster_dns() -> Value {
+    let mut dns = Workload::named("cluster-dns").replicas(0).deployment();
+    dns["metadata"]["namespace"] = json!("kube-system");
+    let spec = &mut dns["spec"]["template"]["spec"];
+    spec["containers"][0]["image"] = json!("registry.k8s.io/coredns/coredns:v1.12.1");
+    spec["containers"][0]["command"] = json!(["/coredns"]);
+    spec["containers"][0]["args"] = json!(["-conf", "/etc/coredns/Corefile"]);
+    dns
+}
+
+fn dns_labels() -> Value {
+    cluster_dns()["spec"]["template"]["metadata"]["labels"].clone()
+}
+
+fn dns_service(kind: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "cluster-dns", "namespace": "kube-system"},
+        "spec": {"type": kind, "selector": dns_labels(), "ports": [{"port": 53, "protocol": "UDP"}]},
+    })
+}
+
+/// Names for everybody, and nothing else.
+fn dns_policy() -> Value {
+    let ports = json!([{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]);
+    json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "cluster-dns", "namespace": "kube-system"},
+        "spec": {"podSelector": {"matchLabels": dns_labels()}, "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"namespaceSelector": {}}], "ports": ports}]},
+    })
 }
 
 #[tokio::test]
@@ -66,6 +99,23 @@ async fn what_objects_show_of_components_is_evidence_beside_what_these_say() -> 
         let mended = map.to_string().replace("pods insecure", "pods verified");
         kubectl.apply(&mended).await?;
         is_said(test, None, &[("DNS-001", "Pass", "")]).await?;
+
+        // Who reaches CoreDNS.
+        is_said(test, None, &[("DNS-003", "Unknown", "NotObservable")]).await?;
+        kubectl.apply(&cluster_dns().to_string()).await?;
+        kubectl.apply(&dns_service("NodePort").to_string()).await?;
+        is_said(test, None, &[("DNS-003", "Fail", "")]).await?;
+        kubectl.apply(&dns_policy().to_string()).await?;
+        let scan = is_said(test, None, &[("DNS-003", "Fail", "")]).await?;
+        let mut results = scan["results"].as_array().context("results")?.iter();
+        let dns = results.find(|it| it["control"] == "DNS-003").context("the finding")?;
+        ensure!(dns["evidence"].as_array().is_some_and(|all| all.len() == 1), "{dns}");
+        ensure!(
+            dns["evidence"][0]["pointer"] == "/objects/Service/kube-system/cluster-dns/spec/type",
+            "{dns}"
+        );
+        kubectl.apply(&dns_service("ClusterIP").to_string()).await?;
+        is_said(test, None, &[("DNS-003", "Pass", "")]).await?;
 
         // A workload that has the socket of the runtime.
         is_said(test, None, &[("RT-002", "Unknown", "NotObservable")]).await?;

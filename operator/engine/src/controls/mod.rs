@@ -67,6 +67,7 @@ pub const CONTROLS: &[&Control] = &[
     &ccm::ccm_002::CONTROL,
     &dns::dns_001::CONTROL,
     &dns::dns_002::CONTROL,
+    &dns::dns_003::CONTROL,
     &etcd::etcd_001::CONTROL,
     &etcd::etcd_002::CONTROL,
     &etcd::etcd_003::CONTROL,

@@ -82,7 +82,8 @@ impl World {
                 }
             }
             Kind::Namespace => self.mark_namespace(&reference.name),
-            Kind::ConfigMap if is_home(&reference.namespace) => {
+            // What configures the components, and who reaches them.
+            Kind::ConfigMap | Kind::Service | Kind::NetworkPolicy if is_home(&reference.namespace) => {
                 self.mark_components();
                 self.mark_namespace(&reference.namespace);
             }

@@ -2,3 +2,4 @@
 
 pub mod dns_001;
 pub mod dns_002;
+pub mod dns_003;

@@ -1,6 +1,7 @@
 //! Findings as policies, exceptions and objects give them.
 
 mod components;
+mod dns;
 mod extensions;
 mod hostile;
 mod logs;
