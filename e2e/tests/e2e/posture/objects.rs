@@ -6,7 +6,7 @@ use ironside_e2e::scenario::scenario_with;
 use ironside_e2e::workloads::Workload;
 use serde_json::{Value, json};
 
-use super::{FLAGZ, is_said};
+use super::{FLAGZ, is_said, scan};
 
 /// A pod that shows other flags than the process runs with: nothing runs it, but it says so.
 fn pod(flags: &[&str]) -> String {
@@ -124,6 +124,52 @@ async fn what_objects_show_of_components_is_evidence_beside_what_these_say() -> 
         agent["spec"]["template"]["spec"]["volumes"] = socket;
         test.apply(&[agent]).await?;
         is_said(test, None, &[("RT-002", "Fail", "NotObservable")]).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Programs that have ended, and Services that select nothing.
+#[tokio::test]
+async fn what_has_ended_and_what_selects_nothing_is_told_where_it_is() -> Result<()> {
+    let options = Options {
+        nodes: 0,
+        ..Options::default()
+    };
+    scenario_with(options, async |test| {
+        let of = |scan: &Value, kind: &str| -> Result<Value> {
+            let mut results = scan["results"].as_array().context("results")?.iter();
+            let found = results.find(|it| {
+                it["control"] == "VER-003"
+                    && it["object"]["kind"] == kind
+                    && it["object"]["namespace"] == *test.namespace
+            });
+            Ok(found.cloned().unwrap_or_default())
+        };
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "dashboard"},
+            "spec": {"selector": {"app": "dashboard"}, "ports": [{"port": 443}]},
+        });
+        test.apply(&[service]).await?;
+        let before: Value = serde_json::from_str(&scan(test, None, "json").await?)?;
+        let alone = of(&before, "Service")?;
+        ensure!(
+            alone["result"] == "Fail" && alone["evidence"][0]["pointer"] == "/spec/selector",
+            "{alone}"
+        );
+        let ended = Workload::named("dashboard").replicas(0).template(|template| {
+            template["spec"]["containers"][0]["image"] = json!("docker.io/kubernetesui/dashboard:v2.7.0");
+        });
+        test.apply(&[ended.deployment()]).await?;
+        let after: Value = serde_json::from_str(&scan(test, None, "json").await?)?;
+        let found = of(&after, "Deployment")?;
+        ensure!(found["result"] == "Fail", "{found}");
+        let expected = found["evidence"][0]["expected"].as_str().unwrap_or_default();
+        ensure!(expected.contains("Headlamp"), "{found}");
+        ensure!(
+            of(&after, "Service")?["result"] != "Fail",
+            "it selects what is scaled to nothing: {after}"
+        );
         Ok(())
     })
     .await

@@ -158,6 +158,7 @@ pub const CONTROLS: &[&Control] = &[
     &sec::sec_006::CONTROL,
     &ver::ver_001::CONTROL,
     &ver::ver_002::CONTROL,
+    &ver::ver_003::CONTROL,
     &ver::ver_005::CONTROL,
 ];
 

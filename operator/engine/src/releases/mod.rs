@@ -4,11 +4,13 @@
 
 mod calendar;
 mod log_agents;
+mod retired;
 #[cfg(test)]
 mod tests;
 
 pub use calendar::{Calendar, Release, Standing, Table, kubernetes};
 pub use log_agents::{LogAgents, log_agents};
+pub use retired::{Program, Retired, retired};
 
 use jiff::Timestamp;
 

@@ -71,3 +71,33 @@ fn agents_are_known_by_the_names_of_their_images() {
         assert_eq!(agents.of_image(image), expected, "{image}");
     }
 }
+
+#[test]
+fn what_has_ended_is_known_by_its_images() {
+    let name = |image| retired().of_image(image).map(|program| program.name.as_str());
+    for (image, expected) in [
+        (
+            "registry.k8s.io/ingress-nginx/controller:v1.13.3",
+            Some("Ingress NGINX"),
+        ),
+        (
+            "registry.example.com:5000/mirror/kubernetesui/dashboard-api:1.14.0",
+            Some("Kubernetes Dashboard"),
+        ),
+        ("kubernetesui/dashboard", Some("Kubernetes Dashboard")),
+        ("ghcr.io/helm/tiller:v2.17.0", Some("Tiller (Helm 2)")),
+        ("registry.example.com/shop/dashboard:1", None),
+        ("registry.example.com/other-ingress-nginx/controller", None),
+        ("nginx/nginx-ingress:5", None),
+        ("", None),
+    ] {
+        assert_eq!(name(image), expected, "{image}");
+    }
+    for program in &retired().programs {
+        assert!(
+            !program.sources.is_empty() && program.retired <= retired().as_of,
+            "{}",
+            program.name
+        );
+    }
+}

@@ -39,6 +39,9 @@ impl World {
         }
         if old.map(traffic_identity) != new.map(traffic_identity) {
             self.mark_namespace(&reference.namespace);
+            for pod in old.into_iter().chain(new) {
+                self.mark_selecting_services(&reference.namespace, &pod.metadata.labels);
+            }
         }
     }
 
@@ -50,6 +53,9 @@ impl World {
         }
         if old.map(|old| old.template.hash) != new.map(|new| new.template.hash) {
             self.mark_namespace(&reference.namespace);
+            for workload in old.into_iter().chain(new) {
+                self.mark_selecting_services(&reference.namespace, &workload.template.labels);
+            }
             let has_socket = |it: &Workload| runtime_sockets(&it.template.spec).next().is_some();
             if is_home(&reference.namespace) || old.into_iter().chain(new).any(has_socket) {
                 self.mark_components();
@@ -108,6 +114,22 @@ impl World {
             .map(|workload| self.current.topmost_owner(&workload.reference()))
             .collect();
         self.dirty.extend(selected);
+    }
+
+    /// Marks the Services that select pods with these labels: whether they select anything may have changed.
+    fn mark_selecting_services(&mut self, namespace: &str, labels: &BTreeMap<String, String>) {
+        let Some(shard) = self.current.shard(namespace) else {
+            return;
+        };
+        let selects = |selector: &BTreeMap<String, String>| {
+            !selector.is_empty() && selector.iter().all(|(name, value)| labels.get(name) == Some(value))
+        };
+        let services = shard.services.iter();
+        let selecting = services.filter(|(_, service)| selects(&service.spec.selector));
+        let selecting: Vec<ObjectRef> = selecting
+            .map(|(name, _)| ObjectRef::new(Kind::Service, namespace, name))
+            .collect();
+        self.dirty.extend(selecting);
     }
 
     /// Marks the Namespaces whose network policies let pods in or out by labels of a namespace that changes.

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What makes what dirty (`dirty.rs`): a pod, ReplicaSet or Job its topmost workload; a ServiceAccount the workloads that run as it; a disruption budget
-//! the workloads that it selects; a Service, Ingress, NetworkPolicy or quota its Namespace; a role or
+//! the workloads that it selects; a pod or a template the Services that select it; a Service, Ingress, NetworkPolicy or quota its Namespace; a role or
 //! binding everything, because chains of rights lead anywhere; a Namespace everything in it; something that makes the API
 //! server call Services the Namespaces of those Services; what a kubelet measured of a pod its topmost workload; what runs or configures components of the
 //! cluster, what these say of themselves, and what extends the API server, the components. A new version that says nothing new makes nothing dirty.

@@ -2,4 +2,5 @@
 
 pub mod ver_001;
 pub mod ver_002;
+pub mod ver_003;
 pub mod ver_005;

@@ -6,6 +6,7 @@ mod extensions;
 mod hostile;
 mod logs;
 mod scores;
+mod selected;
 mod versions;
 
 use serde_json::Value;
