@@ -58,4 +58,13 @@ pub struct NodeInfo {
     /// Version of the kubelet, such as `v1.36.2` or `v1.35.3-eks-abc`.
     #[serde(deserialize_with = "null_as_default")]
     pub kubelet_version: String,
+    /// Operating system, such as `Ubuntu 24.04.1 LTS`.
+    #[serde(deserialize_with = "null_as_default")]
+    pub os_image: Box<str>,
+    /// Version of the kernel.
+    #[serde(deserialize_with = "null_as_default")]
+    pub kernel_version: Box<str>,
+    /// Container runtime, such as `containerd://2.1.5`.
+    #[serde(deserialize_with = "null_as_default")]
+    pub container_runtime_version: Box<str>,
 }

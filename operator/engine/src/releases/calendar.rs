@@ -57,6 +57,13 @@ pub enum Standing {
     Newer,
 }
 
+/// The releases of containerd.
+pub fn containerd() -> &'static Calendar {
+    static CALENDAR: LazyLock<Calendar> =
+        LazyLock::new(|| serde_json::from_str(include_str!("containerd.json")).unwrap_or_default());
+    &CALENDAR
+}
+
 /// The releases of Kubernetes.
 pub fn kubernetes() -> &'static Calendar {
     static CALENDAR: LazyLock<Calendar> = LazyLock::new(|| {
@@ -69,22 +76,32 @@ pub fn kubernetes() -> &'static Calendar {
 impl Calendar {
     /// What it says at a time; a gap when it is too old to be believed.
     pub fn at(&self, now: Timestamp) -> Result<Table<'_>, Gap> {
-        let today = now.to_zoned(TimeZone::UTC).date();
-        if (today - self.as_of).get_days() > FRESH_DAYS {
-            return Err(stale(format!(
-                "what is known of releases is of {} and too old to be believed: update Ironside",
-                self.as_of
-            )));
-        }
+        let today = believed(self.as_of, now, "releases")?;
         Ok(Table { calendar: self, today })
     }
 
     /// When what it says changes.
     pub fn endings(&self) -> impl Iterator<Item = Timestamp> {
-        let too_old = self.as_of.checked_add(FRESH_DAYS.days()).ok();
-        let last_days = self.releases.iter().map(|release| release.end_of_life).chain(too_old);
-        last_days.filter_map(|day| Some(day.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp()))
+        ends_after(self.as_of, self.releases.iter().map(|release| release.end_of_life))
     }
+}
+
+/// The day that it is; a gap where a table is too old to be believed on it.
+pub(super) fn believed(as_of: Date, now: Timestamp, what: &str) -> Result<Date, Gap> {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    if (today - as_of).get_days() > FRESH_DAYS {
+        return Err(stale(format!(
+            "what is known of {what} is of {as_of} and too old to be believed: update Ironside"
+        )));
+    }
+    Ok(today)
+}
+
+/// The moments after these days, and after the last one on which a table is believed.
+pub(super) fn ends_after(as_of: Date, days: impl Iterator<Item = Date>) -> impl Iterator<Item = Timestamp> {
+    let too_old = as_of.checked_add(FRESH_DAYS.days()).ok();
+    days.chain(too_old)
+        .filter_map(|day| Some(day.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp()))
 }
 
 impl Table<'_> {
@@ -105,6 +122,11 @@ impl Table<'_> {
             }
             None => Standing::Newer,
         }
+    }
+
+    /// The day on which it was true. What ends later was planned then.
+    pub const fn as_of(&self) -> Date {
+        self.calendar.as_of
     }
 
     /// Why nothing can be said of a release that is newer than the table.

@@ -5,16 +5,19 @@
 mod calendar;
 mod log_agents;
 mod retired;
+mod systems;
 #[cfg(test)]
 mod tests;
 
-pub use calendar::{Calendar, Release, Standing, Table, kubernetes};
+pub use calendar::{Calendar, Release, Standing, Table, containerd, kubernetes};
 pub use log_agents::{LogAgents, log_agents};
 pub use retired::{Program, Retired, retired};
+pub use systems::{SystemRelease, SystemStanding, Systems, systems};
 
 use jiff::Timestamp;
 
 /// When what the tables say changes: a release ends, a table is too old.
 pub fn endings() -> impl Iterator<Item = Timestamp> {
-    kubernetes().endings()
+    let calendars = kubernetes().endings().chain(containerd().endings());
+    calendars.chain(systems().endings())
 }

@@ -73,6 +73,70 @@ fn agents_are_known_by_the_names_of_their_images() {
 }
 
 #[test]
+fn containerd_has_its_releases_in_order() {
+    let calendar = containerd();
+    assert!(calendar.as_of > day("2026-01-01"), "it cannot be read");
+    assert!(
+        calendar
+            .releases
+            .is_sorted_by_key(|release| (release.major, release.minor))
+    );
+    let standing = |major, minor| calendar.at(noon(day("2026-09-01"))).unwrap().standing(major, minor);
+    assert_eq!(standing(1, 5), Standing::Ended(None));
+    assert_eq!(standing(2, 1), Standing::Ended(Some(day("2026-07-03"))));
+    assert_eq!(standing(2, 3), Standing::Supported(1));
+    assert_eq!(standing(2, 4), Standing::Newer);
+}
+
+#[test]
+fn systems_are_known_by_how_nodes_call_them() {
+    let standing = |image| systems().standing(image, noon(day("2026-11-24"))).unwrap();
+    assert!(systems().as_of > day("2026-01-01"), "it cannot be read");
+    for (image, expected) in [
+        ("Ubuntu 24.04.1 LTS", SystemStanding::Supported),
+        (
+            "Ubuntu 20.04.6 LTS",
+            SystemStanding::Extended(day("2025-05-31"), day("2030-04-02")),
+        ),
+        ("Ubuntu 16.04.7 LTS", SystemStanding::Ended(day("2026-04-02"))),
+        ("Ubuntu 99.04", SystemStanding::UnknownRelease),
+        ("Ubuntuish 24.04", SystemStanding::UnknownSystem),
+        ("Debian GNU/Linux 12 (bookworm)", SystemStanding::Supported),
+        ("Debian GNU/Linux trixie/sid", SystemStanding::UnknownRelease),
+        ("Red Hat Enterprise Linux 9.4 (Plow)", SystemStanding::Supported),
+        (
+            "Red Hat Enterprise Linux CoreOS 419.96.2026",
+            SystemStanding::UnknownRelease,
+        ),
+        ("Amazon Linux 2", SystemStanding::Ended(day("2026-06-30"))),
+        ("Amazon Linux 2023.9.20251105", SystemStanding::Supported),
+        ("SUSE Linux Enterprise Server 15 SP7", SystemStanding::Supported),
+        (
+            "SUSE Linux Enterprise Server 15 SP4",
+            SystemStanding::Extended(day("2023-12-31"), day("2026-12-31")),
+        ),
+        ("Alpine Linux v3.23", SystemStanding::Supported),
+        ("Windows Server 2022 Datacenter", SystemStanding::Supported),
+        ("Talos (v1.12.1)", SystemStanding::UnknownRelease),
+        ("", SystemStanding::UnknownSystem),
+        ("🦀", SystemStanding::UnknownSystem),
+    ] {
+        assert_eq!(standing(image), expected, "{image}");
+    }
+    let late = systems().as_of.checked_add(181.days()).unwrap();
+    assert_eq!(
+        systems().standing("Ubuntu 24.04", noon(late)).unwrap_err().reason,
+        "StaleData"
+    );
+    for release in systems().systems.values().flatten() {
+        assert!(
+            release.extended.is_none_or(|extended| extended > release.end_of_life),
+            "{release:?}"
+        );
+    }
+}
+
+#[test]
 fn what_has_ended_is_known_by_its_images() {
     let name = |image| retired().of_image(image).map(|program| program.name.as_str());
     for (image, expected) in [

@@ -225,3 +225,166 @@ fn nodes_of_the_control_plane_are_kept_free_where_there_are_others() {
     );
     assert_eq!(planes(&[], 0).verdict, Verdict::Unknown, "nothing was seen");
 }
+
+/// Nodes with labels and what they say of themselves.
+fn nodes(said: &[(serde_json::Value, serde_json::Value)]) -> Case {
+    let mut case = cluster("v1.37.2", &[]);
+    for (index, (labels, info)) in said.iter().enumerate() {
+        let node =
+            json!({"metadata": {"name": format!("node-{index}"), "labels": labels}, "status": {"nodeInfo": info}});
+        case.world
+            .apply(Delta::Apply(Object::decode(Kind::Node, &node).unwrap()));
+    }
+    case
+}
+
+fn finding_at(case: &mut Case, component: Component, control: &str, now: Timestamp) -> Finding {
+    let (world, _) = case.world.drain();
+    let target = component.target().unwrap();
+    let evaluation = evaluate(&world, &case.policies, &case.exceptions, &target, now);
+    let mut findings = evaluation.findings.into_iter();
+    findings.find(|finding| finding.control.id.as_str() == control).unwrap()
+}
+
+fn in_pool(name: &str) -> serde_json::Value {
+    json!({"cloud.google.com/gke-nodepool": name})
+}
+
+#[test]
+fn nodes_of_one_pool_have_one_system_and_one_kernel() {
+    let info = |os: &str, kernel: &str| json!({"osImage": os, "kernelVersion": kernel});
+    let judged = |said: &[_]| finding_at(&mut nodes(said), Component::Kubelet, "NODE-002", now());
+    let (noble, debian) = ("Ubuntu 24.04.1 LTS", "Debian GNU/Linux 13 (trixie)");
+    let finding = judged(&[
+        (in_pool("a"), info(noble, "6.8.0-40")),
+        (in_pool("b"), info(debian, "6.12.1")),
+        (json!(null), info(noble, "6.8.0-1")),
+        (json!(null), info(noble, "6.8.0-2")),
+    ]);
+    assert_eq!(
+        finding.verdict,
+        Verdict::Pass,
+        "{:?} {:?}",
+        finding.evidence,
+        finding.gaps
+    );
+    let finding = judged(&[
+        (in_pool("a"), info(noble, "6.8.0-40")),
+        (in_pool("a"), info(noble, "6.8.0-41")),
+        (in_pool("a"), info(debian, "6.12.1")),
+        (in_pool("a"), info(debian, "6.12.1")),
+    ]);
+    assert_eq!(
+        places(&finding),
+        [
+            "/nodes/node-1/status/nodeInfo/kernelVersion",
+            "/nodes/node-2 and 1 more/status/nodeInfo/osImage"
+        ]
+    );
+    assert!(
+        finding.evidence[1].expected.contains("node node-0 of pool a"),
+        "{:?}",
+        finding.evidence
+    );
+}
+
+#[test]
+fn a_system_of_which_nothing_is_known_is_unknown() {
+    for (os, reason) in [
+        ("", "Malformed"),
+        ("Linux From Scratch", "UnknownRelease"),
+        ("Talos (v1.12)", "UnknownRelease"),
+        ("Ubuntu 20.04.6 LTS", "ExtendedSupport"),
+    ] {
+        let mut case = nodes(&[(json!(null), json!({"osImage": os}))]);
+        let finding = finding_at(&mut case, Component::Kubelet, "NODE-002", now());
+        assert_eq!(
+            (finding.verdict, finding.gaps[0].reason),
+            (Verdict::Unknown, reason),
+            "{os}"
+        );
+    }
+    let late = crate::releases::systems().as_of.checked_add(181.days()).unwrap();
+    let late = late.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp();
+    let mut old = nodes(&[
+        (json!(null), json!({"osImage": "CentOS Linux 7 (Core)"})),
+        (json!(null), json!({"osImage": "Ubuntu 24.04"})),
+    ]);
+    let finding = finding_at(&mut old, Component::Kubelet, "NODE-002", late);
+    assert_eq!(
+        (finding.verdict, finding.gaps.len()),
+        (Verdict::Unknown, 1),
+        "{:?}",
+        finding.gaps
+    );
+    assert_eq!(finding.gaps[0].reason, "StaleData");
+}
+
+#[test]
+fn selinux_is_judged_where_something_looked_at_the_kernel() {
+    let judged = |os: &str, labels: serde_json::Value| {
+        let mut case = nodes(&[(labels, json!({"osImage": os}))]);
+        finding_at(&mut case, Component::Kubelet, "NODE-002", now()).verdict
+    };
+    let on = json!({"feature.node.kubernetes.io/kernel-selinux.enabled": "true"});
+    let off = json!({"feature.node.kubernetes.io/cpu-model.family": "6"});
+    assert_eq!(judged("Rocky Linux 9.4", on), Verdict::Pass);
+    assert_eq!(judged("Rocky Linux 9.4", off.clone()), Verdict::Fail);
+    assert_eq!(judged("Rocky Linux 9.4", json!(null)), Verdict::Pass, "nobody looked");
+    assert_eq!(judged("Ubuntu 24.04", off), Verdict::Pass, "it has AppArmor");
+}
+
+#[test]
+fn container_runtimes_are_judged_by_their_own_releases() {
+    let judged = |runtime: &str, kubelet: &str| {
+        let info = json!({"containerRuntimeVersion": runtime, "kubeletVersion": kubelet});
+        finding_at(
+            &mut nodes(&[(json!(null), info)]),
+            Component::ContainerRuntime,
+            "RT-001",
+            now(),
+        )
+    };
+    for (runtime, kubelet, verdict, reason) in [
+        ("containerd://2.3.4", "v1.37.1", Verdict::Pass, ""),
+        ("containerd://2.3.4~ds1", "v1.37.1", Verdict::Pass, ""),
+        ("containerd://2.3.0", "v1.37.1", Verdict::Fail, ""),
+        ("containerd://1.6.38", "v1.37.1", Verdict::Fail, ""),
+        (
+            "containerd://1.6.38",
+            "v1.37.1-gke.100",
+            Verdict::Unknown,
+            "ProviderSupport",
+        ),
+        ("containerd://2.3.0", "v1.37.1-eks-abc", Verdict::Pass, ""),
+        ("containerd://1.7.30", "v1.37.1", Verdict::Unknown, "StaleData"),
+        ("containerd://3.0.0", "v1.37.1", Verdict::Unknown, "StaleData"),
+        ("cri-o://1.36.0", "v1.37.1", Verdict::Pass, ""),
+        ("cri-o://1.34.9", "v1.37.1", Verdict::Fail, ""),
+        ("docker://28.5.1", "v1.37.1", Verdict::Unknown, "UnknownRelease"),
+        ("containerd://", "v1.37.1", Verdict::Unknown, "UnknownRelease"),
+        ("containerd", "v1.37.1", Verdict::Unknown, "UnknownRelease"),
+        ("", "v1.37.1", Verdict::Unknown, "Malformed"),
+        ("://\u{0}🦀", "", Verdict::Unknown, "UnknownRelease"),
+    ] {
+        let finding = judged(runtime, kubelet);
+        let why = finding.gaps.first().map_or("", |gap| gap.reason);
+        assert_eq!(
+            (finding.verdict, why),
+            (verdict, reason),
+            "{runtime} {kubelet} {:?}",
+            finding.evidence
+        );
+    }
+    let info = |version: &str| json!({"containerRuntimeVersion": format!("containerd://{version}")});
+    let mut mixed = nodes(&[
+        (in_pool("a"), info("2.3.4")),
+        (in_pool("a"), info("2.3.3")),
+        (in_pool("b"), info("2.3.3")),
+    ]);
+    let finding = finding_at(&mut mixed, Component::ContainerRuntime, "RT-001", now());
+    assert_eq!(
+        places(&finding),
+        ["/nodes/node-1/status/nodeInfo/containerRuntimeVersion"]
+    );
+}
