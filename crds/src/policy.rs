@@ -4,6 +4,7 @@
 //! left out of the schema they would be pruned in silence for clients that do not ask for strict field validation, and a policy that enforces
 //! more than its author wrote is worse than an error.
 
+mod detections;
 mod network;
 mod pod_security;
 mod repair;
@@ -17,6 +18,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use detections::{AllowedActors, DetectionSettings};
 pub use network::{
     AllowDirection, AllowPeer, AllowPort, ExtraAllow, InferredAllows, IsolationDirection, MetadataServiceAccess,
     NetworkSettings, Protocol,
@@ -66,6 +68,10 @@ use crate::selector::LabelSelector;
     validation = Rule::new("!has(self.spec.delegation)")
         .message("is only for ClusterHardeningPolicy: a namespace cannot delegate to itself")
         .field_path(".spec.delegation")
+        .reason(Reason::FieldValueForbidden),
+    validation = Rule::new("!has(self.spec.detections)")
+        .message("is only for ClusterHardeningPolicy: what is told of a namespace is not for the namespace to say")
+        .field_path(".spec.detections")
         .reason(Reason::FieldValueForbidden),
     validation = Rule::new("!has(self.spec.remediation) || !has(self.spec.remediation.namespaceSelector)")
         .message("is only for ClusterHardeningPolicy: a HardeningPolicy repairs in exactly its own namespace")
@@ -242,6 +248,10 @@ pub struct PolicySpec {
     /// What policies and exceptions in the selected namespaces may decide for themselves. Only in ClusterHardeningPolicy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegation: Option<Delegation>,
+    /// What is told of what people and programs do: network policies removed, rights widened, Secrets read and the like. Absent: everything. Only in
+    /// ClusterHardeningPolicy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detections: Option<DetectionSettings>,
 }
 
 /// A named, versioned set of controls.

@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod components;
 #[cfg(test)]
 mod corpus;
+pub mod detections;
 pub mod http;
 mod kubelet;
 pub mod metrics;

@@ -67,6 +67,11 @@ fn cluster_only() -> Vec<Case> {
             "a namespace cannot delegate to itself",
         ),
         (
+            "detections",
+            json!({"detections": {"allowed": [{"name": "backup", "users": ["velero"]}]}}),
+            "what is told of a namespace is not for the namespace to say",
+        ),
+        (
             "remediation.namespaceSelector",
             json!({"remediation": {"namespaceSelector": selector}}),
             "a HardeningPolicy repairs in exactly its own namespace",

@@ -10,6 +10,7 @@
 pub mod attack;
 pub mod components;
 pub mod controls;
+pub mod detect;
 pub mod evaluate;
 pub mod model;
 pub mod network;

@@ -6,6 +6,7 @@
 //! Source -> watch task -> Raw (text) -> Item (decoded view) -> one bounded channel -> reconcile
 //! ```
 
+mod author;
 pub mod client;
 mod failure;
 pub mod health;

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
+use ironside_engine::detect::Writer;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::author;
 use super::failure::{End, Failure, Patience};
 use super::item::{Item, Unreadable};
 use super::requests::Requests;
@@ -51,8 +53,8 @@ pub struct Message {
 pub enum Seen {
     /// Everything there is, in place of everything seen before.
     Replaced(Vec<Result<Item, Unreadable>>),
-    /// An object is new or changed.
-    Applied(Box<Result<Item, Unreadable>>),
+    /// An object is new or changed; by whom, where that is asked.
+    Applied(Box<Result<Item, Unreadable>>, Option<Writer>),
     /// An object is gone.
     Deleted {
         /// Namespace, empty for cluster-scoped objects.
@@ -254,7 +256,8 @@ impl Task {
                     WatchEvent::Added(raw) | WatchEvent::Modified(raw) => {
                         remember(version, raw_version(&raw));
                         let item = Item::decode(self.watch.source, &raw);
-                        self.send(Seen::Applied(Box::new(item))).await?;
+                        let writer = author::of(self.watch.source, &raw);
+                        self.send(Seen::Applied(Box::new(item), writer)).await?;
                     }
                     WatchEvent::Deleted(raw) => {
                         remember(version, raw_version(&raw));

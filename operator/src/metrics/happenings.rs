@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ironside_engine::controls::CONTROLS;
+use ironside_engine::detect::Detection;
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
@@ -21,6 +22,8 @@ pub struct Happenings {
     events: IntCounterVec,
     series_dropped: IntCounter,
     checks_panicked: IntCounter,
+    detections: IntCounterVec,
+    detections_allowed: IntCounterVec,
 }
 
 /// How an attempt to repair ended, or went on.
@@ -152,6 +155,16 @@ impl Happenings {
                 "ironside_panics_total",
                 "Panics while an object was judged or planned; the object counts as unknown.",
             )?,
+            detections: vec(
+                "ironside_detections_total",
+                "Sightings of what people and programs do that no policy allows them, by detection (docs/detections.md).",
+                &["detection"],
+            )?,
+            detections_allowed: vec(
+                "ironside_detections_allowed_total",
+                "Sightings that the policies allow, by detection; not told.",
+                &["detection"],
+            )?,
         };
         happenings.start_at_zero();
         Ok(happenings)
@@ -170,6 +183,10 @@ impl Happenings {
         }
         for actor in ACTOR_CLASSES {
             self.conflicts.with_label_values(&[actor]);
+        }
+        for detection in Detection::ALL {
+            self.detections.with_label_values(&[detection.id()]);
+            self.detections_allowed.with_label_values(&[detection.id()]);
         }
     }
 
@@ -202,6 +219,8 @@ impl Happenings {
             events,
             series_dropped,
             checks_panicked,
+            detections,
+            detections_allowed,
         } = self;
         let mut collectors: Vec<Box<dyn Collector>> = Vec::new();
         for vec in [
@@ -212,6 +231,8 @@ impl Happenings {
             conflicts,
             status_writes,
             events,
+            detections,
+            detections_allowed,
         ] {
             collectors.push(Box::new(vec.clone()));
         }
@@ -270,6 +291,14 @@ impl Happenings {
 
     pub(crate) fn event(&self, reason: &str, outcome: &str) {
         self.events.with_label_values(&[reason, outcome]).inc();
+    }
+
+    pub(crate) fn detected(&self, detection: &'static str) {
+        self.detections.with_label_values(&[detection]).inc();
+    }
+
+    pub(crate) fn detection_allowed(&self, detection: &'static str) {
+        self.detections_allowed.with_label_values(&[detection]).inc();
     }
 
     pub(crate) fn series_dropped(&self, count: u64) {

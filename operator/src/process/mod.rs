@@ -32,6 +32,7 @@ use crate::cluster::lease::{Terms, take_part};
 use crate::cluster::requests::Requests;
 use crate::cluster::{Leadership, Message, Watches, client};
 use crate::components;
+use crate::detections::Detections;
 use crate::http;
 use crate::kubelet;
 use crate::metrics::{Happenings, Metrics, State, state};
@@ -65,6 +66,8 @@ pub struct Context {
     pub reporter: Reporter,
     /// Counts.
     pub happenings: Arc<Happenings>,
+    /// Takes sightings.
+    pub detections: Detections,
     /// Emergency stops of policies.
     pub stops: Stops,
     /// The operator's own namespace.
@@ -128,13 +131,21 @@ impl Operator {
         let (client, config) = client::connect(Arc::clone(&requests)).await?;
         let (feed, views) = Feed::new();
         let (reporter, events) = Reporter::new();
+        let happenings = Arc::new(Happenings::new()?);
+        let detections = Detections::new(
+            views.clone(),
+            reporter.clone(),
+            Arc::clone(&happenings),
+            &args.namespace,
+        );
         let context = Context {
             client,
             requests,
             views,
             leadership: Leadership::default(),
             reporter,
-            happenings: Arc::new(Happenings::new()?),
+            happenings,
+            detections,
             stops: Stops::default(),
             own_namespace: args.namespace.as_str().into(),
             identity,
@@ -306,9 +317,10 @@ async fn judge(
         minor,
         places,
         feed,
-        context.happenings,
-        context.reporter,
+        Arc::clone(&context.happenings),
+        context.reporter.clone(),
     )
+    .with_detections(context.detections)
     .with_layers(evidence.layers)
     .with_observed(evidence.observed);
     writer.run(changes, stop).await;

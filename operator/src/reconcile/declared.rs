@@ -152,7 +152,7 @@ impl Declared {
         let mut touched = Touched::default();
         match seen {
             Seen::Standing(_) => {}
-            Seen::Applied(item) => self.put(source, *item, &mut touched),
+            Seen::Applied(item, _) => self.put(source, *item, &mut touched),
             Seen::Deleted { namespace, name, .. } => self.remove(source, &(namespace, name), &mut touched),
             Seen::Replaced(items) => {
                 let kept: Vec<Key> = items.iter().map(key_of).collect();
@@ -350,17 +350,17 @@ mod tests {
         let mut declared = Declared::default();
         assert!(
             declared
-                .absorb(Source::Policy, None, Seen::Applied(Box::new(policy("a", "x", 1))))
+                .absorb(Source::Policy, None, Seen::Applied(Box::new(policy("a", "x", 1)), None))
                 .policies
         );
         assert!(
             !declared
-                .absorb(Source::Policy, None, Seen::Applied(Box::new(policy("a", "x", 1))))
+                .absorb(Source::Policy, None, Seen::Applied(Box::new(policy("a", "x", 1)), None))
                 .policies
         );
         assert!(
             declared
-                .absorb(Source::Policy, None, Seen::Applied(Box::new(policy("a", "x", 2))))
+                .absorb(Source::Policy, None, Seen::Applied(Box::new(policy("a", "x", 2)), None))
                 .policies
         );
     }
@@ -380,16 +380,16 @@ mod tests {
     #[test]
     fn a_policy_that_cannot_be_read_is_remembered_as_such() {
         let mut declared = Declared::default();
-        declared.absorb(Source::Policy, None, Seen::Applied(Box::new(policy("a", "x", 1))));
+        declared.absorb(Source::Policy, None, Seen::Applied(Box::new(policy("a", "x", 1)), None));
         let broken = Err(Unreadable {
             namespace: "a".to_owned(),
             name: "x".to_owned(),
             reason: "mode: unknown variant".to_owned(),
         });
-        let touched = declared.absorb(Source::Policy, None, Seen::Applied(Box::new(broken)));
+        let touched = declared.absorb(Source::Policy, None, Seen::Applied(Box::new(broken), None));
         assert!(touched.policies && declared.policies.is_empty());
         assert_eq!(declared.unreadable.len(), 1);
-        declared.absorb(Source::Policy, None, Seen::Applied(Box::new(policy("a", "x", 2))));
+        declared.absorb(Source::Policy, None, Seen::Applied(Box::new(policy("a", "x", 2)), None));
         assert!(declared.unreadable.is_empty());
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ironside_engine::components::Observed;
+use ironside_engine::detect::{self, Detection, Writer as Author};
 use ironside_engine::evaluate::Evaluator;
 use ironside_engine::model::layer::Layers;
 use ironside_engine::model::{Kind, ObjectRef};
@@ -24,6 +25,7 @@ use super::{Declared, Dirty, Exception, Feed, Outcome, Policy, Results, Standing
 use crate::cluster::item::Item;
 use crate::cluster::watch::Scope;
 use crate::cluster::{Message, Seen, Source, Standing};
+use crate::detections::Detections;
 use crate::metrics::happenings::{Happenings, actor_class};
 use crate::report::event::{self, Event, EventReason, Reporter};
 
@@ -55,6 +57,7 @@ pub struct Writer {
     feed: Feed,
     happenings: Arc<Happenings>,
     reporter: Reporter,
+    detections: Option<Detections>,
     layers: watch::Receiver<Arc<Layers>>,
     observed: Option<watch::Receiver<Arc<Observed>>>,
 }
@@ -98,6 +101,7 @@ impl Writer {
             feed,
             happenings,
             reporter,
+            detections: None,
             layers: watch::channel(Arc::default()).1,
             observed: None,
         }
@@ -108,6 +112,15 @@ impl Writer {
     pub fn with_layers(self, mut layers: watch::Receiver<Arc<Layers>>) -> Self {
         layers.mark_changed();
         Self { layers, ..self }
+    }
+
+    /// The same, handing on what changes show of whoever makes them.
+    #[must_use]
+    pub fn with_detections(self, detections: Detections) -> Self {
+        Self {
+            detections: Some(detections),
+            ..self
+        }
     }
 
     /// The same, told what the components of the cluster say of themselves, which makes them targets.
@@ -191,7 +204,16 @@ impl Writer {
     }
 
     fn absorb(&mut self, message: Message, agenda: &mut Agenda, now: Timestamp) {
-        let Message { source, scope, seen } = message;
+        let Message {
+            source,
+            scope,
+            mut seen,
+        } = message;
+        let was_seen = self.standings.was_seen(source, &scope);
+        let author = match &mut seen {
+            Seen::Applied(_, author) => author.take(),
+            _ => None,
+        };
         match &seen {
             Seen::Standing(standing) => {
                 agenda.view |= self.standings.set(source, &scope, *standing, now);
@@ -199,10 +221,13 @@ impl Writer {
             }
             Seen::Replaced(_) => agenda.view |= self.standings.set(source, &scope, Standing::Live, now),
             Seen::Deleted { uid, .. } if source == Source::Cluster(Kind::NetworkPolicy) => self.departs(uid),
-            Seen::Applied(_) | Seen::Deleted { .. } => {}
+            Seen::Applied(..) | Seen::Deleted { .. } => {}
         }
         if let Source::Cluster(kind) = source {
             if let Some(delta) = delta(kind, &scope, seen) {
+                if was_seen {
+                    self.tell_sightings(&delta, author.as_ref());
+                }
                 self.world.apply(delta);
             }
             return;
@@ -212,6 +237,21 @@ impl Writer {
         agenda.exceptions |= touched.exceptions;
         agenda.view |= touched.other;
         agenda.remediations.extend(touched.remediations);
+    }
+
+    /// Tells what a change of something that was looked at before shows of whoever made it. Our own undo is nobody's doing.
+    fn tell_sightings(&self, delta: &Delta, author: Option<&Author>) {
+        let Some(detections) = &self.detections else { return };
+        for sighting in detect::seen(self.world.current(), delta, author) {
+            let target = match (sighting.detection, &sighting.regarding) {
+                // The network of a namespace is undone as a whole.
+                (Detection::D18, Some(policy)) => Some(ObjectRef::new(Kind::Namespace, "", &policy.namespace)),
+                (_, target) => target.clone(),
+            };
+            if !target.is_some_and(|target| self.feed.is_being_undone(&target)) {
+                detections.saw(&sighting);
+            }
+        }
     }
 
     /// An object that came and went between two views was in neither: its UID tells that it is not to be waited for.
@@ -418,7 +458,7 @@ fn delta(kind: Kind, scope: &Scope, seen: Seen) -> Option<Delta> {
             namespace: scope.as_deref().map(str::to_owned),
             objects: items.into_iter().filter_map(object).collect(),
         },
-        Seen::Applied(item) => Delta::Apply(object(*item)?),
+        Seen::Applied(item, _) => Delta::Apply(object(*item)?),
         Seen::Deleted { namespace, name, .. } => Delta::Delete(ObjectRef::new(kind, &namespace, &name)),
         Seen::Standing(_) => return None,
     })

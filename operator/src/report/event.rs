@@ -23,6 +23,7 @@ pub enum EventReason {
     PermissionDenied,
     NetworkPolicyStaged,
     ControlUnknown,
+    SuspiciousActivity,
 }
 
 impl EventReason {
@@ -42,6 +43,7 @@ impl EventReason {
             Self::PermissionDenied => "PermissionDenied",
             Self::NetworkPolicyStaged => "NetworkPolicyStaged",
             Self::ControlUnknown => "ControlUnknown",
+            Self::SuspiciousActivity => "SuspiciousActivity",
         }
     }
 
@@ -60,7 +62,8 @@ impl EventReason {
             | Self::ReconcileConflict
             | Self::ExceptionExpired
             | Self::PermissionDenied
-            | Self::ControlUnknown => EventType::Warning,
+            | Self::ControlUnknown
+            | Self::SuspiciousActivity => EventType::Warning,
         }
     }
 
@@ -68,6 +71,7 @@ impl EventReason {
     const fn action(self) -> &'static str {
         match self {
             Self::DriftDetected | Self::ControlUnknown | Self::PermissionDenied => "Evaluate",
+            Self::SuspiciousActivity => "Detect",
             Self::RemediationPlanned | Self::NetworkPolicyStaged => "Plan",
             Self::RemediationApplied => "Apply",
             Self::RemediationVerified => "Verify",

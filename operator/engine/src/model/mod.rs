@@ -3,7 +3,9 @@
 //! Views are decoded straight from JSON (or YAML) by serde; unknown keys are skipped, `null` counts as absent. They are never written back: a typed
 //! round trip would lose what the view leaves out. Changes to foreign objects are JSON Patches only.
 
+pub mod admission;
 pub mod certificate;
+pub mod certificate_request;
 pub mod cluster_node;
 pub mod config;
 pub mod configuration;
@@ -29,6 +31,8 @@ pub mod template;
 pub mod volume;
 pub mod workload;
 
+pub use admission::Admission;
+pub use certificate_request::CertificateRequest;
 pub use cluster_node::ClusterNode;
 pub use configuration::Configuration;
 pub use disruption::PodDisruptionBudget;

@@ -42,6 +42,9 @@ pub enum Kind {
     HorizontalPodAutoscaler,
     CsiStorageCapacity,
     Node,
+    ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicyBinding,
+    CertificateSigningRequest,
     AuthenticationConfiguration,
     AuthorizationConfiguration,
     AdmissionConfiguration,
@@ -57,7 +60,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind that objects have, in declaration order.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 42] = [
         Self::Namespace,
         Self::Pod,
         Self::Deployment,
@@ -91,6 +94,9 @@ impl Kind {
         Self::HorizontalPodAutoscaler,
         Self::CsiStorageCapacity,
         Self::Node,
+        Self::ValidatingAdmissionPolicy,
+        Self::ValidatingAdmissionPolicyBinding,
+        Self::CertificateSigningRequest,
         Self::AuthenticationConfiguration,
         Self::AuthorizationConfiguration,
         Self::AdmissionConfiguration,
@@ -119,7 +125,11 @@ impl Kind {
             Self::Job | Self::CronJob => "batch",
             Self::Ingress | Self::NetworkPolicy => "networking.k8s.io",
             Self::PodDisruptionBudget => "policy",
-            Self::ValidatingWebhookConfiguration | Self::MutatingWebhookConfiguration => "admissionregistration.k8s.io",
+            Self::ValidatingWebhookConfiguration
+            | Self::MutatingWebhookConfiguration
+            | Self::ValidatingAdmissionPolicy
+            | Self::ValidatingAdmissionPolicyBinding => "admissionregistration.k8s.io",
+            Self::CertificateSigningRequest => "certificates.k8s.io",
             Self::ApiService => "apiregistration.k8s.io",
             Self::CustomResourceDefinition => "apiextensions.k8s.io",
             Self::Role | Self::ClusterRole | Self::RoleBinding | Self::ClusterRoleBinding => {
@@ -154,6 +164,7 @@ impl Kind {
             b"discovery.k8s.io" => "discovery.k8s.io/v1",
             b"autoscaling" => "autoscaling/v1",
             b"storage.k8s.io" => "storage.k8s.io/v1",
+            b"certificates.k8s.io" => "certificates.k8s.io/v1",
             b"kubelet.config.k8s.io" => "kubelet.config.k8s.io/v1beta1",
             b"kubeproxy.config.k8s.io" => "kubeproxy.config.k8s.io/v1alpha1",
             b"apiserver.config.k8s.io" => "apiserver.config.k8s.io/v1",
@@ -198,6 +209,9 @@ impl Kind {
             Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             Self::CsiStorageCapacity => "CSIStorageCapacity",
             Self::Node => "Node",
+            Self::ValidatingAdmissionPolicy => "ValidatingAdmissionPolicy",
+            Self::ValidatingAdmissionPolicyBinding => "ValidatingAdmissionPolicyBinding",
+            Self::CertificateSigningRequest => "CertificateSigningRequest",
             Self::AuthenticationConfiguration => "AuthenticationConfiguration",
             Self::AuthorizationConfiguration => "AuthorizationConfiguration",
             Self::AdmissionConfiguration => "AdmissionConfiguration",
@@ -245,6 +259,9 @@ impl Kind {
             Self::HorizontalPodAutoscaler => "horizontalpodautoscalers",
             Self::CsiStorageCapacity => "csistoragecapacities",
             Self::Node => "nodes",
+            Self::ValidatingAdmissionPolicy => "validatingadmissionpolicies",
+            Self::ValidatingAdmissionPolicyBinding => "validatingadmissionpolicybindings",
+            Self::CertificateSigningRequest => "certificatesigningrequests",
             Self::AuthenticationConfiguration => "authenticationconfigurations",
             Self::AuthorizationConfiguration => "authorizationconfigurations",
             Self::AdmissionConfiguration => "admissionconfigurations",
@@ -268,6 +285,9 @@ impl Kind {
                 | Self::ClusterRole
                 | Self::ClusterRoleBinding
                 | Self::Node
+                | Self::ValidatingAdmissionPolicy
+                | Self::ValidatingAdmissionPolicyBinding
+                | Self::CertificateSigningRequest
                 | Self::Component
         ) && self.configures().is_none()
     }

@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::admission::Admission;
+use super::certificate_request::CertificateRequest;
 use super::cluster_node::ClusterNode;
 use super::config::{ConfigMap, LimitRange, Secret};
 use super::configuration::Configuration;
@@ -23,6 +25,10 @@ pub enum Resource {
     Binding(Binding),
     /// A Node.
     Node(ClusterNode),
+    /// Something that decides over requests.
+    Admission(Admission),
+    /// A request for a certificate.
+    CertificateRequest(CertificateRequest),
     /// A document that configures a component of the cluster.
     Configuration(Configuration),
     /// An object of which nothing but its place is judged.
@@ -48,7 +54,9 @@ impl Resource {
                 | Kind::RoleBinding
                 | Kind::ClusterRoleBinding
                 | Kind::Node
-        ) || !(kind.is_watched() || kind.is_workload())
+                | Kind::CertificateSigningRequest
+        ) || Admission::holds(kind)
+            || !(kind.is_watched() || kind.is_workload())
     }
 
     /// Decodes an object of such a kind.
@@ -63,6 +71,8 @@ impl Resource {
             Kind::Role | Kind::ClusterRole => Self::Role(Deserialize::deserialize(object)?),
             Kind::RoleBinding | Kind::ClusterRoleBinding => Self::Binding(Deserialize::deserialize(object)?),
             Kind::Node => Self::Node(Deserialize::deserialize(object)?),
+            Kind::CertificateSigningRequest => Self::CertificateRequest(Deserialize::deserialize(object)?),
+            _ if Admission::holds(kind) => Self::Admission(Admission::decode(object)?),
             _ if kind.configures().is_some() => Self::Configuration(Deserialize::deserialize(object)?),
             _ => Self::Other(OnlyMeta::deserialize(object)?.metadata),
         };
@@ -80,6 +90,8 @@ impl Resource {
             Self::Role(o) => &o.metadata,
             Self::Binding(o) => &o.metadata,
             Self::Node(o) => &o.metadata,
+            Self::Admission(o) => &o.metadata,
+            Self::CertificateRequest(o) => &o.metadata,
             Self::Configuration(o) => &o.metadata,
             Self::Other(meta) => meta,
         }
@@ -94,6 +106,8 @@ impl Resource {
             Self::Role(o) => &mut o.metadata,
             Self::Binding(o) => &mut o.metadata,
             Self::Node(o) => &mut o.metadata,
+            Self::Admission(o) => &mut o.metadata,
+            Self::CertificateRequest(o) => &mut o.metadata,
             Self::Configuration(o) => &mut o.metadata,
             Self::Other(meta) => meta,
         }

@@ -9,6 +9,7 @@
 //! ```
 
 mod delegation;
+mod detections;
 mod exception;
 mod in_namespace;
 mod limits;
@@ -29,5 +30,5 @@ pub use mode::{Mode, PolicyId, Problem};
 pub use parse::{Ballot, Policy};
 pub use pause::{Pause, PausedBy};
 pub use scope::SYSTEM_NAMESPACES;
-pub use set::PolicySet;
+pub use set::{PolicySet, Telling};
 pub use window::{Window, Windows};

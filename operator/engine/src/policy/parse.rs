@@ -8,6 +8,7 @@ use ironside_crds::policy::{NetworkSettings, PodSecurityLevel, PodSecuritySettin
 use ironside_crds::{ControlOverride, PolicySpec};
 
 use super::delegation::Delegation;
+use super::detections::Allowed;
 use super::scope::{Scope, selector};
 use super::{Limits, Mode, Pause, PolicyId, Problem, Window, Windows, profile};
 use crate::controls::{CONTROLS, Control, ControlId, Parameters, find};
@@ -38,6 +39,8 @@ pub struct Policy {
     pub(super) enforce_in: Option<LabelSelector>,
     /// What it lets the namespaces decide.
     pub(super) delegation: Delegation,
+    /// Who may do what without being told of; `None` where the policy says nothing about it.
+    pub(super) detections: Option<Allowed>,
 }
 
 /// What one policy says about one control.
@@ -76,6 +79,7 @@ impl Policy {
             (Scope::Own, Some(LabelSelector::default()))
         };
         let delegation = spec.delegation.as_ref().filter(|_| cluster);
+        let detections = spec.detections.as_ref().filter(|_| cluster);
         Self {
             suspend: spec.suspend,
             pause: annotations.and_then(Pause::of),
@@ -86,6 +90,7 @@ impl Policy {
             delegation: delegation
                 .map(|d| Delegation::parse(d, &mut problems))
                 .unwrap_or_default(),
+            detections: detections.map(|it| Allowed::parse(it, &mut problems)),
             problems,
             scope,
             enforce_in,

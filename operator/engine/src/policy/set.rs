@@ -8,8 +8,20 @@ use jiff::Timestamp;
 
 use super::scope::{Facts, Reach};
 use super::{InNamespace, Limits, Pause, PausedBy, Policy, PolicyId, Problem};
+use crate::detect::Sighting;
 use crate::model::{Kind, ObjectRef};
 use crate::world::Snapshot;
+
+/// What becomes of a sighting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// Nobody asked: there is no policy, or all are suspended.
+    Unasked,
+    /// Every policy that says something about detections allows it.
+    Allowed,
+    /// It is told.
+    Told,
+}
 
 /// All policies.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +77,19 @@ impl PolicySet {
     /// What all policies together say about an object: those of its namespace, or of the Namespace that it is.
     pub fn about(&self, world: &Snapshot, target: &ObjectRef) -> InNamespace {
         self.in_namespace(world, namespace_of(target))
+    }
+
+    /// What becomes of a sighting. A further policy can only tighten: each that says something about detections must allow it.
+    pub fn telling(&self, sighting: &Sighting) -> Telling {
+        let mut active = self.policies().filter(|policy| !policy.suspend).peekable();
+        if active.peek().is_none() {
+            return Telling::Unasked;
+        }
+        let mut opinions = active.filter_map(|policy| policy.detections.as_ref()).peekable();
+        if opinions.peek().is_some() && opinions.all(|allowed| allowed.allows(sighting)) {
+            return Telling::Allowed;
+        }
+        Telling::Told
     }
 
     /// What bounds repairs in a namespace. See [`InNamespace::limits`].

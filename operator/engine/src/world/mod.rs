@@ -69,6 +69,11 @@ impl World {
         }
     }
 
+    /// The present state, without what is to be judged again.
+    pub fn current(&self) -> &Snapshot {
+        &self.current
+    }
+
     /// Takes one change in.
     pub fn apply(&mut self, delta: Delta) {
         match delta {
@@ -158,7 +163,12 @@ impl World {
             Object::ResourceQuota(o) => self.put_in(&reference, o, |shard| &mut shard.quotas),
             Object::PodDisruptionBudget(o) => self.put_in(&reference, o, |shard| &mut shard.disruption_budgets),
             Object::Resource(_, o) => self.put_resource(&reference, o),
-            Object::Caller(_, caller) => self.put_caller(&reference, *caller),
+            Object::Caller(_, caller, hooks) => {
+                self.put_caller(&reference, *caller);
+                if let Some(hooks) = hooks {
+                    self.put_resource(&reference, Resource::Admission(*hooks));
+                }
+            }
             Object::Unreadable(_, reason) => {
                 self.remove(&reference);
                 Arc::make_mut(&mut self.snapshot_mut().unreadable).insert(reference.clone(), reason);
@@ -169,6 +179,7 @@ impl World {
 
     fn remove(&mut self, reference: &ObjectRef) {
         self.forget_unreadable(reference);
+        self.put_caller(reference, Caller::default());
         match reference.kind {
             Kind::Namespace => self.remove_namespace(reference),
             Kind::Pod => self.remove_pod(reference),
@@ -180,7 +191,7 @@ impl World {
             Kind::PodDisruptionBudget => self.remove_in(reference, |shard| &mut shard.disruption_budgets),
             Kind::ResourceQuota => self.remove_in(reference, |shard| &mut shard.quotas),
             kind if Resource::holds(kind) => self.remove_resource(reference),
-            _ => self.put_caller(reference, Caller::default()),
+            _ => {}
         }
         self.prune(&reference.namespace);
     }
@@ -374,29 +385,14 @@ impl World {
 
     /// Every object of a kind in scope.
     fn references(&self, kind: Kind, namespace: Option<&str>) -> Vec<ObjectRef> {
-        let shards = self
-            .current
-            .shards
-            .iter()
-            .filter(|(name, _)| namespace.is_none_or(|namespace| ***name == *namespace));
         let unreadable = self
             .current
             .unreadable
             .keys()
             .filter(|r| r.kind == kind && namespace.is_none_or(|namespace| *r.namespace == *namespace));
         let callers = self.callers.keys().filter(|r| r.kind == kind);
-        shards
-            .flat_map(|(name, shard)| {
-                let names = shard.names(kind);
-                names.into_iter().map(|object| match kind {
-                    Kind::Namespace => ObjectRef::new(kind, "", name),
-                    _ => ObjectRef {
-                        namespace: Arc::clone(name),
-                        kind,
-                        name: object,
-                    },
-                })
-            })
+        self.current
+            .references(kind, namespace)
             .chain(unreadable.cloned())
             .chain(callers.cloned())
             .collect()

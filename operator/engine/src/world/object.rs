@@ -8,8 +8,8 @@ use super::faults;
 use crate::model::disruption::ResourceQuota;
 use crate::model::workload::DecodeError;
 use crate::model::{
-    Ingress, Kind, Meta, Namespace, NetworkPolicy, Node, ObjectRef, OwnerReference, Pod, PodDisruptionBudget, Resource,
-    Service, ServiceAccount, Workload,
+    Admission, Ingress, Kind, Meta, Namespace, NetworkPolicy, Node, ObjectRef, OwnerReference, Pod,
+    PodDisruptionBudget, Resource, Service, ServiceAccount, Workload,
 };
 
 /// A trimmed view, whatever its kind.
@@ -35,8 +35,9 @@ pub enum Object {
     ResourceQuota(ResourceQuota),
     /// An object that is judged on its own.
     Resource(Kind, Resource),
-    /// Something that extends the API server, which calls Services for it: an admission webhook configuration, an APIService, a CRD with conversion.
-    Caller(ObjectRef, Box<Caller>),
+    /// Something that extends the API server, which calls Services for it: an admission webhook configuration, of which it is also kept what it decides, an
+    /// APIService, a CRD with conversion.
+    Caller(ObjectRef, Box<Caller>, Option<Box<Admission>>),
     /// An object that exists but cannot be read as its kind, with the reason. Its controls are Unknown.
     Unreadable(ObjectRef, String),
 }
@@ -80,7 +81,8 @@ impl Object {
             | Kind::ApiService
             | Kind::CustomResourceDefinition => {
                 let (name, caller) = backends::decode(kind, object)?;
-                Self::Caller(ObjectRef::new(kind, "", &name), Box::new(caller))
+                let hooks = Admission::holds(kind).then(|| Admission::decode(object)).transpose()?;
+                Self::Caller(ObjectRef::new(kind, "", &name), Box::new(caller), hooks.map(Box::new))
             }
             _ => Self::Resource(kind, Resource::decode(kind, object)?),
         })
@@ -122,7 +124,7 @@ impl Object {
             Self::PodDisruptionBudget(o) => named(Kind::PodDisruptionBudget, &o.metadata),
             Self::ResourceQuota(o) => named(Kind::ResourceQuota, &o.metadata),
             Self::Resource(kind, o) => named(*kind, o.metadata()),
-            Self::Caller(reference, _) | Self::Unreadable(reference, _) => reference.clone(),
+            Self::Caller(reference, ..) | Self::Unreadable(reference, _) => reference.clone(),
         }
     }
 }

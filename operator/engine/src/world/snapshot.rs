@@ -170,6 +170,25 @@ impl Snapshot {
             .get(&(reference.kind, Arc::clone(&reference.name)))
     }
 
+    /// Every object of a kind that was seen and could be read, in one namespace or in all.
+    pub fn references(&self, kind: Kind, namespace: Option<&str>) -> impl Iterator<Item = ObjectRef> {
+        let shards = self
+            .shards
+            .iter()
+            .filter(move |(name, _)| namespace.is_none_or(|namespace| ***name == *namespace));
+        shards.flat_map(move |(name, shard)| {
+            let names = shard.names(kind);
+            names.into_iter().map(move |object| match kind {
+                Kind::Namespace => ObjectRef::new(kind, "", name),
+                _ => ObjectRef {
+                    namespace: Arc::clone(name),
+                    kind,
+                    name: object,
+                },
+            })
+        })
+    }
+
     /// Whether an object is judged itself, not through what made it.
     ///
     /// A child whose owner is nowhere although all owners were read is about to be garbage-collected, and not judged any more. Where owners could not be

@@ -70,7 +70,7 @@ fn web(escalation: bool) -> Message {
         }]}}},
     });
     let item = object(Kind::Deployment, deployment);
-    message(Source::Cluster(Kind::Deployment), Seen::Applied(Box::new(item)))
+    message(Source::Cluster(Kind::Deployment), Seen::Applied(Box::new(item), None))
 }
 
 fn verdict(view: &View, control: &str) -> Option<Verdict> {
@@ -134,7 +134,7 @@ fn an_object_that_cannot_be_read_is_unknown_not_forgotten() {
         name: "web".to_owned(),
         reason: "containers: expected a sequence".to_owned(),
     });
-    let seen = Seen::Applied(Box::new(broken));
+    let seen = Seen::Applied(Box::new(broken), None);
     scene
         .writer
         .step([message(Source::Cluster(Kind::Deployment), seen)], now);

@@ -107,6 +107,7 @@ fn spec() -> impl Strategy<Value = PolicySpec> {
                     system_namespaces,
                     remediation,
                     delegation,
+                    detections: None,
                     ..PolicySpec::default()
                 }
             },
