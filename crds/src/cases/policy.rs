@@ -182,6 +182,13 @@ fn rules() -> Vec<Case> {
             "would keep everything open",
         ),
         rule(
+            CLUSTER,
+            "anybody allowed to do something",
+            json!({"detections": {"allowed": [{"name": "a", "detections": ["D-03"]}]}}),
+            json!({"detections": {"allowed": [{"name": "a", "detections": ["D-03"], "users": ["velero"]}]}}),
+            "would allow everybody: give users, managers or both",
+        ),
+        rule(
             NAMESPACED,
             "a peer of pods and addresses",
             peer(json!({"name": "p", "cidr": "10.0.0.0/8", "podSelector": {}})),
@@ -377,6 +384,13 @@ fn schema() -> Vec<Case> {
             json!({"delegation": {"exceptions": [{"name": "teams", "controls": ["*"]}]}}),
             json!({"delegation": {"exceptions": [{"name": "teams", "controls": ["POD-012"], "maxDuration": "720h"}]}}),
             "spec.delegation.exceptions[0].controls[0] in body should match",
+        ),
+        schema(
+            CLUSTER,
+            "a control where a detection belongs",
+            json!({"detections": {"allowed": [{"name": "a", "detections": ["POD-001"], "users": ["velero"]}]}}),
+            json!({"detections": {"allowed": [{"name": "a", "detections": ["D-03"], "users": ["velero"]}]}}),
+            "spec.detections.allowed[0].detections[0] in body should match",
         ),
     ]
 }

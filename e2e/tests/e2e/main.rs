@@ -4,6 +4,7 @@ mod admission;
 mod crash;
 mod crds;
 mod decisions;
+mod detections;
 mod diff;
 mod fights;
 mod fixes;

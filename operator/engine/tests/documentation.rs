@@ -1,4 +1,4 @@
-//! `docs/controls/` is generated. `UPDATE=1` rewrites it; without it this fails where a page is not what the controls declare.
+//! `docs/controls/` and the tables of `docs/detections.md` are generated. `UPDATE=1` rewrites them; without it this fails where a page is not what the code declares.
 
 mod support;
 
@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use ironside_engine::controls::page::{ExampleLink, index, page};
 use ironside_engine::controls::{CONTROLS, Control};
+use ironside_engine::detect::Witness;
+use ironside_engine::detect::page::table;
 
 #[test]
 fn pages_are_what_the_controls_declare() {
@@ -32,6 +34,28 @@ fn pages_are_what_the_controls_declare() {
             assert!(folder.join(link).is_file(), "{}: {link} leads nowhere", path.display());
         }
     }
+}
+
+#[test]
+fn the_tables_of_detections_are_what_the_catalogue_declares() {
+    let path = repository().join("docs/detections.md");
+    let found = std::fs::read_to_string(&path).expect("the page");
+    let mut expected = found.clone();
+    for witness in [Witness::Watch, Witness::AuditLog] {
+        let (begin, end) = (format!("<!-- table: {} -->\n", witness.as_str()), "<!-- end -->");
+        let start = expected.find(&begin).expect("the mark of the table") + begin.len();
+        let length = expected[start..].find(end).expect("the end of the table");
+        expected.replace_range(start..start + length, &table(witness));
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &expected).expect("writable");
+    }
+    let found = std::fs::read_to_string(&path).expect("the page");
+    assert!(
+        found == expected,
+        "{} is out of date: run with UPDATE=1",
+        path.display()
+    );
 }
 
 fn update(folder: &Path, expected: &BTreeMap<PathBuf, String>) {

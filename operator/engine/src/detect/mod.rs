@@ -17,6 +17,7 @@ mod exposure;
 mod loosened;
 mod networks;
 mod nodes;
+pub mod page;
 mod placement;
 mod pod_security;
 mod rights;

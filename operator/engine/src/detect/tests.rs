@@ -152,7 +152,7 @@ fn policies_that_go_with_their_namespace_and_allows_of_ours_are_not_seen() {
 
     let ours = |spec: Value| {
         let mut ours = policy(spec);
-        ours["metadata"]["managedFields"] = json!([{"manager": "ironside/network", "operation": "Apply"}]);
+        ours["metadata"]["managedFields"] = json!([{"manager": "ironside/owned", "operation": "Apply"}]);
         seen_when(Kind::NetworkPolicy, Some(ours), None)
     };
     assert_eq!(
