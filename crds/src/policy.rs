@@ -27,7 +27,8 @@ pub use pod_security::{PodSecurityLevel, PodSecuritySettings};
 pub use repair::{AutoApprove, OwnerRoute, OwnerRoutes, RepairSettings, StopAfter, VerifySettings, Window};
 pub use scope::{Delegation, ExceptionDelegation};
 pub use status::{
-    Component, ComponentStatus, ControlCounts, PolicyStatus, RemediationCounts, Responsibility, Threat, ThreatStatus,
+    Component, ComponentStatus, ControlCounts, OpenWays, PolicyStatus, RemediationCounts, Responsibility, Threat,
+    ThreatStatus,
 };
 
 use crate::is_default;

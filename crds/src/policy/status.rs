@@ -135,7 +135,7 @@ pub enum Responsibility {
 }
 
 /// Number of controls by result for one threat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ThreatStatus {
     /// The threat.
@@ -146,6 +146,23 @@ pub struct ThreatStatus {
     pub failed: u32,
     /// Controls that could not be evaluated.
     pub unknown: u32,
+    /// How far somebody gets by what is open: for MaliciousActor from outside the cluster, for SupplyChain from any program that runs in it. Absent where no way was
+    /// looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ways: Option<OpenWays>,
+}
+
+/// Ways from workloads to cluster-admin or to a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenWays {
+    /// Their number.
+    pub open: u32,
+    /// The shortest, step by step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5), inner(length(max = 1024)))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub shortest: Vec<String>,
 }
 
 /// A threat of the NSA/CISA guide's threat model.

@@ -34,8 +34,9 @@ pub const EXISTING: &str = "IRONSIDE_E2E_KUBECONFIG";
 static SHARED: OnceCell<Cluster> = OnceCell::const_new();
 static WITH_NODE: OnceCell<Cluster> = OnceCell::const_new();
 
-/// A control plane takes half a gigabyte and, while it starts, a core: beside the shared one there is one more at most.
-static DEDICATED: Semaphore = Semaphore::const_new(1);
+/// A control plane takes half a gigabyte and, while it starts, a core: beside the shared one there are two more at most. With one, tests that need their own
+/// keep threads waiting, for they stand together in the order in which tests run.
+static DEDICATED: Semaphore = Semaphore::const_new(2);
 
 /// A cluster to test against.
 pub struct Cluster {
@@ -77,7 +78,7 @@ impl Cluster {
             .await
     }
 
-    /// A cluster of one's own, for tests that hurt it or need special options. One at a time: it waits for its turn.
+    /// A cluster of one's own, for tests that hurt it or need special options. Two at a time: it waits for its turn.
     ///
     /// # Errors
     /// It cannot be started, or the tests run against an existing cluster.

@@ -1,6 +1,10 @@
 //! What people do to a cluster is told when they do it: each detection that watches show is triggered on a real API server, counted once and told by an Event.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
+use ironside_crds::ClusterHardeningPolicy;
+use ironside_crds::policy::Threat;
 use ironside_e2e::cluster::Options;
 use ironside_e2e::kubectl::Kubectl;
 use ironside_e2e::operator::{Operator, Start};
@@ -256,7 +260,34 @@ async fn what_people_do_to_a_cluster_is_counted_and_told() -> Result<()> {
             note.contains("last written by kubectl"),
             "who wrote last is named: {note}"
         );
+        the_way_in_is_shown(test, &operator).await?;
         allowed_is_counted_apart(&kubectl, &operator).await
+    })
+    .await
+}
+
+/// An exposed Service before a privileged container is a way to the node.
+async fn the_way_in_is_shown(test: &Scenario<'_>, operator: &Operator) -> Result<()> {
+    wait::until("the way is counted", async || {
+        let labels = [("entry", "outside"), ("end", "node")];
+        let ways = operator.metrics().await?.sum("ironside_attack_ways", &labels);
+        ensure!(ways == Some(1.0), "{ways:?}");
+        Ok(())
+    })
+    .await?;
+    let policies: Api<ClusterHardeningPolicy> = Api::all(test.client.clone());
+    let longer_than_status_waits = Duration::from_mins(1);
+    wait::until_within(longer_than_status_waits, "the way is in status", async || {
+        let status = policies.get("detect").await?.status.unwrap_or_default();
+        let threat = status
+            .threats
+            .iter()
+            .find(|threat| threat.name == Threat::MaliciousActor);
+        let ways = threat.and_then(|threat| threat.ways.clone()).context("no ways yet")?;
+        let way =
+            "Service shop/web (a port of every node) -> Deployment shop/web -> its node (container app is privileged)";
+        ensure!(ways.open == 1 && ways.shortest == [way], "{ways:?}");
+        Ok(())
     })
     .await
 }

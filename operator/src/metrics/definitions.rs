@@ -84,6 +84,11 @@ pub(super) const APPROVAL_GUARDED: Definition = Definition {
     help: "1 while admission lets only approvers decide on repairs.",
     labels: &[],
 };
+pub(super) const ATTACK_WAYS: Definition = Definition {
+    name: "ironside_attack_ways",
+    help: "Workloads from which somebody who breaks in gets to cluster-admin or to a node: from outside through an exposed Service, or from inside.",
+    labels: &["entry", "end"],
+};
 pub(super) const UNREADABLE: Definition = Definition {
     name: "ironside_unreadable_objects",
     help: "Objects that exist and cannot be read, by kind.",
@@ -116,7 +121,7 @@ pub(super) const PERMISSION_DENIED: Definition = Definition {
 };
 
 /// Every gauge.
-pub const DEFINITIONS: [&Definition; 26] = [
+pub const DEFINITIONS: [&Definition; 27] = [
     &BUILD_INFO,
     &LEADER,
     &POLICY_INFO,
@@ -134,6 +139,7 @@ pub const DEFINITIONS: [&Definition; 26] = [
     &EXCEPTION_EXPIRY,
     &PAUSED,
     &APPROVAL_GUARDED,
+    &ATTACK_WAYS,
     &UNREADABLE,
     &WATCH_RESTARTS,
     &WATCH_SILENCE,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ironside_engine::attack::End;
 use ironside_engine::controls::{Component, Framework, Threat};
 use ironside_engine::policy::PolicyId;
 use jiff::Timestamp;
@@ -12,8 +13,9 @@ use prometheus::proto::MetricFamily;
 use tokio::sync::watch;
 
 use super::definitions::{
-    API_REQUESTS, APPROVAL_GUARDED, BUILD_INFO, CONTROLS, COVERAGE, DEFINITIONS, LAST_SCAN, LEADER, PAUSED,
-    PERMISSION_DENIED, POLICY_CONDITION, POLICY_INFO, SCORE, UNREADABLE, WATCH_RESTARTS, WATCH_SILENCE, WATCH_STANDING,
+    API_REQUESTS, APPROVAL_GUARDED, ATTACK_WAYS, BUILD_INFO, CONTROLS, COVERAGE, DEFINITIONS, LAST_SCAN, LEADER,
+    PAUSED, PERMISSION_DENIED, POLICY_CONDITION, POLICY_INFO, SCORE, UNREADABLE, WATCH_RESTARTS, WATCH_SILENCE,
+    WATCH_STANDING,
 };
 use super::family::{Family, sample};
 use super::findings::{MOST_SERIES, findings};
@@ -78,6 +80,7 @@ impl Collector for State {
             families.push(findings);
             families.push(last_scan(&view, now));
             families.extend(policies(&view));
+            families.push(attack_ways(&view));
             families.extend(repairs(&view));
             families.extend(exceptions(&view, now));
         }
@@ -250,6 +253,28 @@ fn dimensions() -> impl Iterator<Item = Dimension> {
     let components = Component::ALL.into_iter().map(Dimension::Component);
     let threats = Threat::ALL.into_iter().map(Dimension::Threat);
     components.chain(threats).chain(frameworks.map(Dimension::Framework))
+}
+
+fn attack_ways(view: &View) -> Family {
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    for entry in ["outside", "inside"] {
+        for end in ["cluster-admin", "node"] {
+            counts.insert((entry, end), 0);
+        }
+    }
+    for way in view.world.ways() {
+        let entry = if way.entry.is_some() { "outside" } else { "inside" };
+        let end = match way.end {
+            End::ClusterAdmin { .. } => "cluster-admin",
+            End::Node { .. } => "node",
+        };
+        *counts.entry((entry, end)).or_default() += 1;
+    }
+    let mut family = Family::of(&ATTACK_WAYS);
+    for ((entry, end), count) in counts {
+        family.add([entry, end], sample(count));
+    }
+    family
 }
 
 fn unreadable(view: &View) -> Family {

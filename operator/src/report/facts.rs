@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ironside_crds::policy::RemediationCounts;
 use ironside_crds::{Phase, PolicyStatus};
+use ironside_engine::attack::Way;
 use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::plan::Disposition;
 use ironside_engine::policy::PolicyId;
@@ -71,8 +72,20 @@ impl<'a> Overview<'a> {
             remediations: self.remediations.get(&id).copied().unwrap_or_default(),
             unrecorded: self.unrecorded.contains(&id),
             exempt_namespaces: exempt.take(EXEMPT).map(str::to_owned).collect(),
+            ways: self.ways(&id),
         };
         policy_status(&facts, now)
+    }
+
+    /// Ways from workloads in the namespaces that it judges.
+    fn ways(&self, id: &PolicyId) -> Vec<&Way> {
+        if self.view.judged_at.is_none() {
+            return Vec::new();
+        }
+        let world = &self.view.world;
+        let judged: BTreeSet<&str> = self.view.policies.judged_namespaces(id, world).collect();
+        let ways = world.ways().iter();
+        ways.filter(|way| judged.contains(&*way.workload.namespace)).collect()
     }
 
     fn paused(&self, policy: &Policy) -> Option<(ironside_engine::policy::Pause, PausedBy)> {

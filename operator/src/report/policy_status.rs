@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use ironside_crds::PolicyStatus;
 use ironside_crds::conditions::set;
 use ironside_crds::policy::{
-    Component as WireComponent, ComponentStatus, ControlCounts, RemediationCounts, Responsibility,
+    Component as WireComponent, ComponentStatus, ControlCounts, OpenWays, RemediationCounts, Responsibility,
     Threat as WireThreat, ThreatStatus,
 };
+use ironside_engine::attack::Way;
 use ironside_engine::controls::{Component, Threat};
 use ironside_engine::evaluate::{Counts, Score, Share, Tally};
 use ironside_engine::policy::{Pause, Problem};
@@ -44,6 +45,8 @@ pub struct Facts<'a> {
     pub unrecorded: bool,
     /// Namespaces that it leaves out.
     pub exempt_namespaces: BTreeSet<String>,
+    /// Ways from workloads that it judges, the shortest first.
+    pub ways: Vec<&'a Way>,
 }
 
 /// What paused a policy.
@@ -87,7 +90,11 @@ pub fn policy_status(facts: &Facts<'_>, now: Timestamp) -> PolicyStatus {
             excepted,
         },
         components: score.components.iter().map(of_component).collect(),
-        threats: score.threats.iter().map(of_threat).collect(),
+        threats: score
+            .threats
+            .iter()
+            .map(|threat| of_threat(threat, &facts.ways))
+            .collect(),
         remediations: facts.remediations,
         exempt_namespaces: facts.exempt_namespaces.clone(),
     }
@@ -120,7 +127,7 @@ fn of_component((component, share): &(Component, Share)) -> ComponentStatus {
     }
 }
 
-fn of_threat((threat, share): &(Threat, Share)) -> ThreatStatus {
+fn of_threat((threat, share): &(Threat, Share), ways: &[&Way]) -> ThreatStatus {
     ThreatStatus {
         name: match threat {
             Threat::SupplyChain => WireThreat::SupplyChain,
@@ -130,6 +137,26 @@ fn of_threat((threat, share): &(Threat, Share)) -> ThreatStatus {
         passed: share.passed,
         failed: share.failed,
         unknown: share.unknown,
+        ways: match threat {
+            Threat::MaliciousActor => Some(open_ways(ways.iter().filter(|way| way.entry.is_some()))),
+            Threat::SupplyChain => Some(open_ways(ways.iter())),
+            Threat::InsiderThreat => None,
+        },
+    }
+}
+
+/// Ways that status shows in full.
+const SHOWN: usize = 3;
+/// Longest text of one, in characters; the schema allows as many.
+const LONGEST: usize = 1024;
+
+fn open_ways<'w>(ways: impl Iterator<Item = &'w &'w Way> + Clone) -> OpenWays {
+    let shown = ways.clone().take(SHOWN);
+    OpenWays {
+        open: u32::try_from(ways.count()).unwrap_or(u32::MAX),
+        shortest: shown
+            .map(|way| way.to_string().chars().take(LONGEST).collect())
+            .collect(),
     }
 }
 
@@ -182,6 +209,7 @@ mod tests {
             remediations: RemediationCounts::default(),
             unrecorded: false,
             exempt_namespaces: BTreeSet::new(),
+            ways: Vec::new(),
         };
         policy_status(&facts, Timestamp::UNIX_EPOCH)
     }

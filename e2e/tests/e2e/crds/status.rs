@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use anyhow::{Result, ensure};
 use ironside_crds::conditions::{self, Observed, reasons, types};
 use ironside_crds::policy::{
-    Component, ComponentStatus, ControlCounts, RemediationCounts, Responsibility, Threat, ThreatStatus,
+    Component, ComponentStatus, ControlCounts, OpenWays, RemediationCounts, Responsibility, Threat, ThreatStatus,
 };
 use ironside_crds::remediation::{
     Attempt, Baseline, Change, ChangeOp, Failure, HistoryEntry, Memory, Plan, Restart, RestartStrategy, Revert,
@@ -125,6 +125,10 @@ fn policy_status() -> PolicyStatus {
                 passed: 1,
                 failed: 2,
                 unknown: 3,
+                ways: Some(OpenWays {
+                    open: 1,
+                    shortest: vec!["Deployment shop/web -> its node (container web is privileged)".to_owned()],
+                }),
             })
             .to_vec(),
         remediations: RemediationCounts {

@@ -52,6 +52,7 @@ impl World {
             self.mark_topmost(reference);
         }
         if old.map(|old| old.template.hash) != new.map(|new| new.template.hash) {
+            self.forget_ways();
             self.mark_namespace(&reference.namespace);
             for workload in old.into_iter().chain(new) {
                 self.mark_selecting_services(&reference.namespace, &workload.template.labels);
@@ -69,15 +70,26 @@ impl World {
         }
     }
 
+    /// Ways rest on templates, on what exposes and selects their pods, and on rights.
+    pub(super) fn forget_ways(&mut self) {
+        if self.current.ways.get().is_some() {
+            self.snapshot_mut().ways = Derived::default();
+        }
+    }
+
     /// Marks what refers to an object that is not judged itself, or the object if it is.
     pub(super) fn mark_related(&mut self, reference: &ObjectRef) {
         if reference.kind.is_judged_alone() {
             self.dirty.insert(reference.clone());
         }
+        if matches!(reference.kind, Kind::Service | Kind::Ingress | Kind::ServiceAccount) {
+            self.forget_ways();
+        }
         match reference.kind {
             Kind::Role | Kind::ClusterRole | Kind::RoleBinding | Kind::ClusterRoleBinding => {
                 self.rights_changed = true;
                 self.snapshot_mut().rights = Derived::default();
+                self.forget_ways();
             }
             Kind::ServiceAccount => self.mark_account(reference),
             Kind::PodDisruptionBudget => {

@@ -140,6 +140,7 @@ impl World {
     fn set_reading(&mut self, kind: Kind, namespace: Option<&str>, reading: Reading) {
         let mut readings = (*self.current.readings).clone();
         if readings.set(kind, namespace, reading) {
+            self.forget_ways();
             // Children of owners that were not seen are judged or not, depending on this.
             self.mark_scope(namespace);
             self.snapshot_mut().readings = Arc::new(readings);

@@ -10,6 +10,7 @@ use super::index::{Index, Key};
 use super::object::template_owner;
 use super::reading::Readings;
 use super::{Delta, Object, Reading, World};
+use crate::attack::{self, Way};
 use crate::components::Observed;
 use crate::controls::Component;
 use crate::model::disruption::ResourceQuota;
@@ -61,6 +62,7 @@ pub struct Snapshot {
     pub minor: u32,
     pub(super) readings: Arc<Readings>,
     pub(super) rights: Derived<Graph>,
+    pub(super) ways: Derived<Vec<Way>>,
 }
 
 impl Snapshot {
@@ -258,6 +260,11 @@ impl Snapshot {
     /// Who may do what, worked out when it is first asked for and kept until a role or a binding changes.
     pub fn rights(&self) -> &Graph {
         self.rights.get_or_init(|| Graph::of(self))
+    }
+
+    /// How far somebody gets who breaks into a workload ([`attack::ways`]), worked out when it is first asked for and kept until something changes that it rests on.
+    pub fn ways(&self) -> &[Way] {
+        self.ways.get_or_init(|| attack::ways(self))
     }
 
     /// How completely a kind was read in a namespace (empty for cluster-scoped kinds).
