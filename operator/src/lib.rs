@@ -4,10 +4,12 @@
 //! cluster (watches, lease) -> reconcile (world, verdicts, plans) -> report, metrics, http
 //! kubelet (what containers write) ^
 //! components (what the API server says of itself) ^
+//! audit (the API server's audit events) -> what only they show
 //!                                                                          -> apply (repairs); process puts all together
 //! ```
 
 pub mod apply;
+pub mod audit;
 pub mod cli;
 pub mod cluster;
 pub mod components;

@@ -7,6 +7,8 @@ use ironside_engine::detect::Detection;
 use prometheus::core::Collector;
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry};
 
+use super::audit::AuditCounts;
+
 /// Everything that is counted when it happens. All labels are closed sets.
 #[derive(Debug)]
 pub struct Happenings {
@@ -24,6 +26,7 @@ pub struct Happenings {
     checks_panicked: IntCounter,
     detections: IntCounterVec,
     detections_allowed: IntCounterVec,
+    audit: AuditCounts,
 }
 
 /// How an attempt to repair ended, or went on.
@@ -165,6 +168,7 @@ impl Happenings {
                 "Sightings that the policies allow, by detection; not told.",
                 &["detection"],
             )?,
+            audit: AuditCounts::new()?,
         };
         happenings.start_at_zero();
         Ok(happenings)
@@ -221,8 +225,9 @@ impl Happenings {
             checks_panicked,
             detections,
             detections_allowed,
+            audit,
         } = self;
-        let mut collectors: Vec<Box<dyn Collector>> = Vec::new();
+        let mut collectors: Vec<Box<dyn Collector>> = audit.collectors();
         for vec in [
             objects_evaluated,
             reconcile_errors,
@@ -303,6 +308,11 @@ impl Happenings {
 
     pub(crate) fn series_dropped(&self, count: u64) {
         self.series_dropped.inc_by(count);
+    }
+
+    /// What the audit sink counts.
+    pub(crate) fn audit(&self) -> &AuditCounts {
+        &self.audit
     }
 
     pub(crate) fn panicked(&self) {

@@ -4,6 +4,7 @@
 //! ([`happenings`]). Labels are closed sets or names of policies and namespaces, never names of objects, never messages. The number of series is capped
 //! ([`findings`]), and what did not fit is counted.
 
+mod audit;
 pub mod definitions;
 pub mod family;
 pub mod findings;

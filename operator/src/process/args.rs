@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use super::audit_args::AuditArgs;
+
 /// Keeps a Kubernetes cluster hardened: finds what departs from the policies, repairs what can be repaired safely, proves it, undoes what breaks.
 ///
 /// Reaches the API server through KUBECONFIG, or the service account of its pod.
@@ -41,6 +43,10 @@ pub struct Args {
     #[arg(long)]
     pub ask_api_server: bool,
 
+    /// What has to do with audit events.
+    #[command(flatten)]
+    pub audit: AuditArgs,
+
     /// Form of the log lines on standard error.
     #[arg(long, default_value = "json", value_name = "FORMAT")]
     pub log_format: LogFormat,
@@ -71,7 +77,7 @@ impl Args {
         if self.lease_duration < Duration::from_secs(1) {
             return Err("--lease-duration must be at least 1s: a Lease counts in whole seconds".to_owned());
         }
-        Ok(())
+        self.audit.check()
     }
 
     /// The identity given, or one that no other process has.
@@ -85,7 +91,7 @@ impl Args {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<jiff::SignedDuration>()
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())

@@ -4,6 +4,7 @@
 //! too, and is started again. On SIGTERM writers finish the request in flight, then the lease is given up, so that the next process leads at once.
 
 mod args;
+mod audit_args;
 mod parts;
 mod readiness;
 
@@ -25,9 +26,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use args::{Args, LogFormat};
+pub use audit_args::AuditArgs;
 use parts::Parts;
 
 use crate::apply;
+use crate::audit::{Detections, Sink};
 use crate::cluster::lease::{Terms, take_part};
 use crate::cluster::requests::Requests;
 use crate::cluster::{Leadership, Message, Watches, client};
@@ -83,6 +86,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut operator = Operator::start(&args).await?;
     let ended = tokio::select! {
         () = told_to_stop => None,
+        part = operator.sink.ended() => Some(part),
         part = operator.readers.ended() => Some(part),
         part = operator.writers.ended() => Some(part),
     };
@@ -105,10 +109,13 @@ struct Evidence {
 
 /// The running parts.
 struct Operator {
+    /// What takes audit events. It ends first: what it has accepted is still told by the writers.
+    sink: Parts,
     /// Parts that write to the cluster; they end before leadership does.
     writers: Parts,
     /// All other parts: watches' consumer, election, HTTP.
     readers: Parts,
+    stop_taking: CancellationToken,
     stop_working: CancellationToken,
     stop_leading: CancellationToken,
 }
@@ -127,6 +134,10 @@ impl Operator {
             .await
             .with_context(|| format!("cannot listen on {}", args.listen))?;
         tracing::info!(address = %listener.local_addr()?, "serving /healthz, /readyz and /metrics");
+        let sink = match args.audit.settings() {
+            Some(settings) => Some(Sink::open(settings).await?),
+            None => None,
+        };
         let requests = Arc::<Requests>::default();
         let (client, config) = client::connect(Arc::clone(&requests)).await?;
         let (feed, views) = Feed::new();
@@ -151,8 +162,10 @@ impl Operator {
             identity,
         };
         let mut operator = Self {
+            sink: Parts::default(),
             writers: Parts::default(),
             readers: Parts::default(),
+            stop_taking: CancellationToken::new(),
             stop_working: CancellationToken::new(),
             stop_leading: CancellationToken::new(),
         };
@@ -178,6 +191,10 @@ impl Operator {
             operator.stop_leading.clone(),
         );
         operator.readers.start("http", serving);
+        if let Some(sink) = sink {
+            let taking = sink.run(context.clone(), Detections, operator.stop_taking.clone());
+            operator.sink.start("audit sink", taking);
+        }
         operator.start_writing(context, events, answer, missing, old_definitions);
         Ok(operator)
     }
@@ -285,6 +302,10 @@ impl Operator {
     }
 
     async fn stop(mut self) {
+        self.stop_taking.cancel();
+        if tokio::time::timeout(FINISH, self.sink.finished()).await.is_err() {
+            tracing::warn!("audit events in flight were not judged in time; the API server sends them again");
+        }
         self.stop_working.cancel();
         if tokio::time::timeout(FINISH, self.writers.finished()).await.is_err() {
             tracing::warn!("requests in flight did not finish in time");

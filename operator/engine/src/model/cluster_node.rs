@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Meta, null_as_default};
 
-/// Trimmed `Node`. Conditions, images and addresses move with every heartbeat and are left out.
+/// Trimmed `Node`. Conditions and images move with every heartbeat and are left out.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct ClusterNode {
@@ -21,7 +21,7 @@ pub struct ClusterNode {
 
 /// Trimmed `Node.spec`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct NodeSpec {
     /// Whether it takes no further pods.
     #[serde(deserialize_with = "null_as_default")]
@@ -29,6 +29,9 @@ pub struct NodeSpec {
     /// What keeps pods away.
     #[serde(deserialize_with = "null_as_default")]
     pub taints: Vec<Taint>,
+    /// Ranges of the addresses of its pods, where the cluster gives each node its own.
+    #[serde(rename = "podCIDRs", deserialize_with = "null_as_default")]
+    pub pod_cidrs: Vec<String>,
 }
 
 /// Trimmed `Taint`.
@@ -49,6 +52,18 @@ pub struct NodeStatus {
     /// What the kubelet says of the machine and of itself.
     #[serde(deserialize_with = "null_as_default")]
     pub node_info: NodeInfo,
+    /// Where it is reached.
+    #[serde(deserialize_with = "null_as_default")]
+    pub addresses: Vec<NodeAddress>,
+}
+
+/// Trimmed `NodeAddress`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct NodeAddress {
+    /// An IP address or a name.
+    #[serde(deserialize_with = "null_as_default")]
+    pub address: String,
 }
 
 /// Trimmed `Node.status.nodeInfo`. Not `kubeProxyVersion`: kubelets set it to their own version until it was taken out (KEP-4004).
