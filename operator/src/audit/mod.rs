@@ -12,7 +12,6 @@ mod batch;
 mod certificates;
 mod detect;
 mod event;
-mod interim;
 mod listener;
 mod server;
 mod silence;
@@ -36,7 +35,6 @@ use tokio_util::sync::CancellationToken;
 use self::certificates::Certificates;
 pub use self::certificates::Files;
 use self::detect::{Detector, Judged, Surroundings};
-pub use self::interim::Detections;
 use self::listener::Listener;
 use self::server::{Delivery, Intake, router};
 use self::silence::Silence;
@@ -82,7 +80,7 @@ impl Sink {
     }
 
     /// Takes events until `stop`; then judges what has come in, and ends.
-    pub async fn run(self, context: Context, detections: Detections, stop: CancellationToken) {
+    pub async fn run(self, context: Context, stop: CancellationToken) {
         let Self {
             listener,
             certificates,
@@ -97,7 +95,6 @@ impl Sink {
             silence: Silence::new(settings.heartbeat, Instant::now()),
             around: Surroundings::default(),
             own: Arc::default(),
-            detections,
             context: context.clone(),
             accepted: 0,
         };
@@ -144,7 +141,6 @@ struct Judging {
     around: Surroundings,
     /// Ironside's own user name, once the API server has said it.
     own: Arc<OnceLock<String>>,
-    detections: Detections,
     context: Context,
     accepted: u64,
 }
@@ -189,7 +185,7 @@ impl Judging {
                 Judged::Told(told) => {
                     counts.accepted();
                     for sighting in told {
-                        self.detections.saw(sighting);
+                        self.context.detections.saw(&sighting);
                     }
                 }
             }
@@ -211,7 +207,7 @@ impl Judging {
             self.silence.is_not_ours(Instant::now());
         }
         if let Some(sighting) = self.silence.look(Instant::now(), Timestamp::now()) {
-            self.detections.saw(sighting);
+            self.context.detections.saw(&sighting);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::interim::{Detection, Sighting};
+use ironside_engine::detect::{Detection, Sighting};
 
 /// When the last event came.
 #[derive(Debug)]

@@ -30,7 +30,7 @@ pub use audit_args::AuditArgs;
 use parts::Parts;
 
 use crate::apply;
-use crate::audit::{Detections, Sink};
+use crate::audit::Sink;
 use crate::cluster::lease::{Terms, take_part};
 use crate::cluster::requests::Requests;
 use crate::cluster::{Leadership, Message, Watches, client};
@@ -192,7 +192,7 @@ impl Operator {
         );
         operator.readers.start("http", serving);
         if let Some(sink) = sink {
-            let taking = sink.run(context.clone(), Detections, operator.stop_taking.clone());
+            let taking = sink.run(context.clone(), operator.stop_taking.clone());
             operator.sink.start("audit sink", taking);
         }
         operator.start_writing(context, events, answer, missing, old_definitions);

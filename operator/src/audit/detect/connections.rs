@@ -1,8 +1,8 @@
 //! Ways into a container or a kubelet: D-01, D-02, D-20.
 
 use super::super::event::{Event, shown};
-use super::super::interim::{Detection, Sighting};
 use super::{Surroundings, sighting};
+use ironside_engine::detect::{Detection, Sighting};
 
 /// D-01: a command in a container, or a connection to it. Opened by POST (SPDY) or GET (WebSocket), and then the verb is `create` or `get`. A refused one is no connection; it counts as refused.
 pub(super) fn command(event: &Event, _: &Surroundings) -> Option<Sighting> {

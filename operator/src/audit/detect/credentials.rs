@@ -1,8 +1,8 @@
 //! Whose credentials are used: D-06, D-09, D-10.
 
 use super::super::event::{ANONYMOUS, Event, shown};
-use super::super::interim::{Detection, Sighting};
 use super::{Surroundings, sighting};
+use ironside_engine::detect::{Detection, Sighting};
 
 /// What Kubernetes itself, or its documentation, opens to everybody: health and version (role system:public-info-viewer), and the keys that tokens are
 /// checked with where accounts are used outside the cluster (role system:service-account-issuer-discovery).

@@ -6,9 +6,9 @@ use std::hash::{BuildHasher as _, RandomState};
 use jiff::Timestamp;
 
 use super::super::event::{Event, shown};
-use super::super::interim::{Detection, Sighting};
 use super::table::Table;
 use super::{exempt, seconds_between, sighting};
+use ironside_engine::detect::{Detection, Sighting};
 
 /// So many refusals within [`WINDOW`] are a burst. A controller that lacks a right asks again every half minute or so for each kind; somebody who tries what
 /// works asks for dozens of things.

@@ -5,7 +5,7 @@
 //!
 //! Source: the bootstrap roles of the built-in controllers in Kubernetes (`system:controller:*`), and what the Node authorizer lets kubelets do.
 
-use super::super::interim::Detection::{self, D03, D04, D06, D08, D09, D10, D13, D19};
+use ironside_engine::detect::Detection::{self, D03, D04, D06, D08, D09, D10, D13, D19};
 
 /// Who.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

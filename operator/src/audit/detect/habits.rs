@@ -11,9 +11,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::super::event::{Event, shown};
-use super::super::interim::{Detection, Sighting};
 use super::table::Table;
 use super::{Surroundings, seconds_between, sighting};
+use ironside_engine::detect::{Detection, Sighting};
 
 /// How many administrators are remembered.
 const MOST: usize = 512;

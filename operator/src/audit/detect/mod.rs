@@ -28,7 +28,7 @@ use self::denied::Denied;
 use self::habits::Habits;
 use self::table::Table;
 use super::event::{Event, Stage, shown};
-use super::interim::{Detection, Sighting};
+use ironside_engine::detect::{Detection, Sighting};
 
 pub(super) use self::origin::{Addresses, Range};
 

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use super::super::event::Event;
-use super::super::interim::{Detection, Sighting};
 use super::{Surroundings, sighting};
+use ironside_engine::detect::{Detection, Sighting};
 
 /// Addresses inside the cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

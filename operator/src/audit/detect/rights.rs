@@ -1,8 +1,8 @@
 //! Somebody asks what they may do: D-08.
 
 use super::super::event::Event;
-use super::super::interim::{Detection, Sighting};
 use super::{Surroundings, sighting};
+use ironside_engine::detect::{Detection, Sighting};
 
 /// D-08: what `kubectl auth can-i` asks, and every tool that looks for a way to more.
 pub(super) fn probing(event: &Event, _: &Surroundings) -> Option<Sighting> {

@@ -1,8 +1,8 @@
 //! Secrets read and written: D-03, D-04.
 
 use super::super::event::{Event, shown};
-use super::super::interim::{Detection, Sighting};
 use super::{Surroundings, sighting};
+use ironside_engine::detect::{Detection, Sighting};
 
 /// D-03: Secrets read. A list or a watch returns their content, too.
 pub(super) fn read(event: &Event, _: &Surroundings) -> Option<Sighting> {

@@ -1,8 +1,8 @@
 //! Traces deleted: D-19.
 
 use super::super::event::Event;
-use super::super::interim::{Detection, Sighting};
 use super::{Surroundings, sighting};
+use ironside_engine::detect::{Detection, Sighting};
 
 /// D-19: Events, of either API group, were deleted. They go by themselves after an hour; nobody has to tidy up.
 pub(super) fn deleted(event: &Event, _: &Surroundings) -> Option<Sighting> {
