@@ -1,6 +1,7 @@
 //! The end-to-end tests: one program, so that it is linked once and its tests share one control plane.
 
 mod admission;
+mod audit;
 mod crash;
 mod crds;
 mod decisions;

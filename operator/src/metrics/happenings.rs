@@ -203,7 +203,7 @@ impl Happenings {
             .collect()
     }
 
-    pub(super) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+    pub(crate) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
         self.collectors()
             .into_iter()
             .try_for_each(|collector| registry.register(collector))

@@ -1,0 +1,256 @@
+//! What somebody does at a real API server is told, and what the cluster does every day is not.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use ironside_e2e::binaries::workspace_program;
+use ironside_e2e::install::{credential, repository};
+use ironside_e2e::kubectl::Kubectl;
+use ironside_e2e::operator::Operator;
+use ironside_e2e::scenario::scenario_with;
+use ironside_e2e::{Scenario, scenario};
+use serde_json::{Value, json};
+
+use super::sink::until;
+use super::{Sink, policy_file};
+
+/// A policy that judges next to nothing, so that somebody asks; Secrets may be read by one account.
+fn policy(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "hardening.ironside.dev/v1alpha1", "kind": "ClusterHardeningPolicy", "metadata": {"name": "watch"},
+        "spec": {
+            "profile": {"name": "None", "version": "v1"}, "controls": [{"id": "POD-001", "mode": "Audit"}],
+            "detections": {"allowed": [{
+                "name": "backup", "detections": ["D-03"], "users": [format!("system:serviceaccount:{namespace}:backup")],
+            }]},
+        },
+    })
+}
+
+/// An account of the test's namespace with these rights everywhere, and its kubeconfig.
+async fn account(test: &Scenario<'_>, name: &str, rules: Value) -> Result<Kubectl> {
+    let rules = rules.as_array().context("rules")?.clone();
+    test.apply(&[
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}),
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": test.namespace}],
+        }),
+    ])
+    .await?;
+    let kubeconfig: PathBuf = test.folder().join(format!("{name}.kubeconfig"));
+    credential(test.cluster, &test.client, (&test.namespace, name), None, &kubeconfig).await?;
+    Ok(test.cluster.kubectl()?.with_kubeconfig(&kubeconfig))
+}
+
+async fn count(operator: &Operator, metric: &str, detection: &str) -> Result<f64> {
+    let metrics = operator.metrics().await?;
+    metrics
+        .sum(metric, &[("detection", detection)])
+        .with_context(|| format!("no {metric} of {detection}"))
+}
+
+/// Every line that tells of a detection from the audit log: id, user, the whole line.
+fn told(operator: &Operator) -> Result<Vec<(String, String, Value)>> {
+    let lines = operator.log()?.into_iter();
+    Ok(lines
+        .filter_map(|line| {
+            let text = |name: &str| line[name].as_str().map(str::to_owned);
+            Some((text("detection")?, text("user").unwrap_or_default(), line.clone()))
+        })
+        .collect())
+}
+
+#[tokio::test]
+async fn what_somebody_does_at_the_api_server_is_told_with_who_and_from_where() -> Result<()> {
+    let sink = Sink::new("detections")?;
+    let mut options = sink.options(&policy_file());
+    options.nodes = 1;
+    scenario_with(options, async |test| {
+        test.operator_namespace().await?;
+        test.apply(&[policy(&test.namespace)]).await?;
+        let operator = sink.operator(test).flag("--audit-learning=0s").short_lease().ready().await?;
+        until("events are taken", async || {
+            let taken = operator.metrics().await?.sum("ironside_audit_events_total", &[("outcome", "accepted")]);
+            ensure!(taken > Some(0.0), "{taken:?}");
+            Ok(())
+        })
+        .await?;
+        let admin = test.cluster.kubectl()?;
+        let namespace = test.namespace.as_str();
+        let everything = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]);
+        let eve = account(test, "eve", everything).await?;
+        let backup = account(test, "backup", json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}])).await?;
+        let tom = account(test, "tom", json!([])).await?;
+
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": namespace},
+            "spec": {"containers": [{"name": "web", "image": "registry.example/web:1"}]},
+        });
+        let run = async |who: &Kubectl, arguments: &[&str]| {
+            let arguments = [&["-n", namespace], arguments].concat();
+            who.run(&arguments).await
+        };
+        run(&eve, &["create", "secret", "generic", "db", "--from-literal=a=b"]).await?;
+        run(&eve, &["get", "secret", "db", "-o", "name"]).await?;
+        run(&eve, &["get", "secrets", "-A", "-o", "name"]).await?;
+        run(&backup, &["get", "secret", "db", "-o", "name"]).await?;
+        run(&eve, &["delete", "secret", "db"]).await?;
+        eve.run_with_input(&["create", "-f", "-"], &pod.to_string()).await?;
+        let debug = json!([{"op": "add", "path": "/spec/ephemeralContainers", "value": [{"name": "debug", "image": "registry.example/debug:1"}]}]);
+        run(&eve, &["patch", "pod", "web", "--subresource=ephemeralcontainers", "--type=json", "-p", &debug.to_string()]).await?;
+        run(&eve, &["auth", "can-i", "--list"]).await?;
+        run(&eve, &["--as=olga", "--as-group=ops", "get", "pods"]).await.err().context("olga may not")?;
+        run(&eve, &["--as=system:serviceaccount:kube-system:namespace-controller", "get", "namespaces"]).await?;
+        run(&eve, &["create", "token", "backup"]).await?;
+        run(&eve, &["delete", "events", "--all"]).await?;
+        let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "decoy"}});
+        admin.apply(&node.to_string()).await?;
+        // There is no kubelet: what counts is that eve may reach one.
+        let _ = eve.run(&["get", "--raw", "/api/v1/nodes/decoy/proxy/pods"]).await;
+        for _ in 0..25 {
+            run(&tom, &["get", "--raw", "/api/v1/secrets"]).await.err().context("tom may not")?;
+        }
+        let open = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "open"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:discovery"},
+            "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "system:anonymous"}],
+        });
+        admin.apply(&open.to_string()).await?;
+        let (server, _) = test.cluster.server().await?;
+        until("somebody without credentials is served", async || {
+            let mut config = kube::Config::new(server.parse()?);
+            config.accept_invalid_certs = true;
+            let client = kube::Client::try_from(config)?;
+            client.request_text(http::Request::get("/apis").body(Vec::new())?).await?;
+            Ok(())
+        })
+        .await?;
+
+        for detection in ["D-02", "D-03", "D-04", "D-06", "D-07", "D-08", "D-09", "D-10", "D-13", "D-19", "D-20", "D-27"] {
+            until(&format!("{detection} is counted"), async || {
+                let seen = count(&operator, "ironside_detections_total", detection).await?;
+                ensure!(seen > 0.0, "{seen}");
+                Ok(())
+            })
+            .await?;
+        }
+        until("what a policy allows is counted apart", async || {
+            let seen = count(&operator, "ironside_detections_allowed_total", "D-03").await?;
+            ensure!(seen > 0.0, "{seen}");
+            Ok(())
+        })
+        .await?;
+
+        let told = told(&operator)?;
+        let name = |account: &str| format!("system:serviceaccount:{namespace}:{account}");
+        for (detection, user) in [("D-03", name("eve")), ("D-07", name("tom")), ("D-09", name("eve")), ("D-06", "system:anonymous".to_owned())] {
+            let line = told.iter().find(|(id, who, _)| id == detection && *who == user);
+            let (.., line) = line.with_context(|| format!("no {detection} by {user} in {told:#?}"))?;
+            ensure!(line.to_string().contains("127.0.0.1"), "from where: {line}");
+        }
+        for (id, user, line) in &told {
+            let allowed = *user == name("backup") && id == "D-03";
+            let daily = user.starts_with("system:serviceaccount:kube-system:") || user.starts_with("system:kube-");
+            ensure!(!allowed && !daily && !user.contains(":ironside-system:"), "{line}");
+            ensure!(*user != name("tom") || id == "D-07", "{line}");
+        }
+        let metrics = operator.metrics().await?;
+        ensure!(metrics.sum("ironside_audit_events_total", &[("outcome", "malformed")]) == Some(0.0), "it reads all that a real server writes");
+        ensure!(metrics.sum("ironside_audit_connections_refused_total", &[]) == Some(0.0), "nobody else connects");
+        ensure!(metrics.sum("ironside_audit_last_event_timestamp_seconds", &[]) > Some(0.0), "when the last came");
+        Ok(())
+    })
+    .await
+}
+
+/// The policy that users are given, as the API server understands it.
+#[tokio::test]
+async fn the_audit_policy_keeps_bodies_where_it_should_and_credentials_out() -> Result<()> {
+    let sink = Sink::new("policy")?;
+    let mut options = sink.options(&policy_file());
+    (options.nodes, options.workloads) = (0, false);
+    scenario_with(options, async |test| {
+        test.apply(&[
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"password": "hunter2"}}),
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "db"}, "data": {"password": "hunter3"}}),
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "db"}}),
+            json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "db"}, "rules": []}),
+        ])
+        .await?;
+        test.cluster.kubectl()?.run(&["-n", &test.namespace, "create", "token", "db"]).await?;
+        let entries = test.cluster.audit()?.entries()?;
+        for (resource, request, response) in [
+            ("secrets", false, false),
+            ("configmaps", false, false),
+            ("serviceaccounts/token", false, false),
+            ("roles", true, true),
+            ("serviceaccounts", true, true),
+        ] {
+            let of_it = entries.iter().filter(|entry| entry.is_write() && entry.resource() == resource);
+            let of_it: Vec<_> = of_it.filter(|entry| entry.code() < 300).collect();
+            ensure!(!of_it.is_empty(), "{resource} is audited");
+            for entry in of_it {
+                ensure!(entry.request_object.is_some() == request && entry.response_object.is_some() == response, "{entry:?}");
+            }
+        }
+        let log = std::fs::read_to_string(&test.cluster.description()?.audit_log)?;
+        ensure!(!log.contains("hunter2") && !log.contains("hunter3"), "no credentials");
+        Ok(())
+    })
+    .await
+}
+
+/// What `kubectl apply -k config/overlays/audit` makes is taken by the API server, and its arguments by the operator.
+#[tokio::test]
+async fn the_overlay_fits_the_api_server_and_the_operator() -> Result<()> {
+    scenario(async |test| {
+        test.cluster.install().await?;
+        let kubectl = test.cluster.kubectl()?;
+        let overlay = repository().join("config/overlays/audit").display().to_string();
+        let built = kubectl.run(&["kustomize", &overlay]).await?;
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&built)?;
+        let find = |kind: &str, name: &str| {
+            let mut found = objects
+                .iter()
+                .filter(|it| it["kind"] == kind && it["metadata"]["name"] == name);
+            found.next().cloned().with_context(|| format!("no {kind} {name}"))
+        };
+        let (deployment, service) = (find("Deployment", "ironside")?, find("Service", "ironside-audit")?);
+        for object in [&deployment, &service] {
+            let dry_run = ["create", "--dry-run=server", "--validate=strict", "-f", "-"];
+            kubectl.run_with_input(&dry_run, &object.to_string()).await?;
+        }
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        let ports = container["ports"].as_array().context("ports")?;
+        let port = ports
+            .iter()
+            .find(|port| port["name"] == service["spec"]["ports"][0]["targetPort"]);
+        let port = port.context("the Service leads to a port")?["containerPort"].to_string();
+
+        // Each file below the mounted Secret, and there is no other argument than those that the program has.
+        let mount = container["volumeMounts"][0]["mountPath"].as_str().context("a mount")?;
+        let help = tokio::process::Command::new(workspace_program("ironside-operator")?)
+            .arg("--help")
+            .output()
+            .await?;
+        let help = String::from_utf8(help.stdout)?;
+        let mut files = Vec::new();
+        for argument in container["args"].as_array().context("args")? {
+            let (name, value) = argument
+                .as_str()
+                .and_then(|it| it.split_once('='))
+                .context("an argument")?;
+            ensure!(help.contains(name), "{name} is no argument");
+            if name == "--audit-sink" {
+                ensure!(value.ends_with(&format!(":{port}")), "{value} is not the port {port}");
+            }
+            files.extend(value.strip_prefix(mount).map(str::to_owned));
+        }
+        ensure!(files == ["/tls.crt", "/tls.key", "/ca.crt"], "{files:?}");
+        Ok(())
+    })
+    .await
+}

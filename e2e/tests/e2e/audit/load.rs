@@ -1,0 +1,134 @@
+//! A busy API server, and a sink that is started again in the middle.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use http::Request;
+use ironside_e2e::install::credential;
+use ironside_e2e::operator::{Metrics, Operator};
+use ironside_e2e::scenario::scenario_with;
+use ironside_e2e::{Scenario, controlplane};
+use kube::Client;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::Sink;
+use super::sink::until;
+use crate::numbers::from_environment;
+
+/// How long there is load. `IRONSIDE_AUDIT_SECONDS=60` is the measurement of docs/performance.md.
+const SECONDS: u64 = 5;
+
+/// Requests a second that are tried for.
+const RATE: u64 = 1000;
+
+/// Clients at once.
+const CLIENTS: u64 = 16;
+
+/// The message with which a sink ends.
+const DONE: &str = "the audit sink has judged everything that it accepted";
+
+/// Whatever the API server says that it has sent and did not give up, the sink has judged: before and after it was started again.
+#[tokio::test]
+async fn nothing_is_lost_that_was_accepted_while_the_sink_is_started_again() -> Result<()> {
+    let seconds = from_environment("IRONSIDE_AUDIT_SECONDS", SECONDS);
+    let sink = Sink::new("load")?;
+    // Only what the load asks: then both sides count the same.
+    let policy = json!({
+        "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts:load"]}, {"level": "None"}],
+    });
+    let policy = sink.write("policy.yaml", &policy.to_string())?;
+    let mut options = sink.options(&policy);
+    (options.nodes, options.workloads) = (0, false);
+    scenario_with(options, async |test| {
+        test.operator_namespace().await?;
+        let mut operator = sink.operator(test).short_lease().ready().await?;
+        let load = load_client(test).await?;
+        let started = Instant::now();
+        let end = started + Duration::from_secs(seconds);
+        let mut asking = JoinSet::new();
+        for _ in 0..CLIENTS {
+            asking.spawn(ask(load.clone(), end));
+        }
+        tokio::time::sleep(Duration::from_secs(seconds) / 2).await;
+        let exit = operator.terminate().await?;
+        ensure!(exit.code == Some(0), "{exit:?}");
+        operator.restart().await?;
+        let mut requests = 0;
+        while let Some(asked) = asking.join_next().await {
+            requests += asked??;
+        }
+        let took = started.elapsed().as_secs_f64();
+
+        let before = judged(&operator)?;
+        let (sent, given_up) = until("both sides have counted the same", async || {
+            let (sent, given_up) = sent(&test.client).await?;
+            let judged = before + taken(&operator).await?;
+            ensure!(sent == given_up + judged, "sent {sent}, given up {given_up}, judged {judged} ({before} before)");
+            Ok((sent, given_up))
+        })
+        .await?;
+        ensure!(before > 0.0 && sent - given_up > before, "before and after: {before} of {sent}");
+        ensure!(sent >= f64::from(requests), "each request is an event: {requests} requests, {sent} events");
+        let metrics = operator.metrics().await?;
+        ensure!(metrics.sum("ironside_audit_events_total", &[("outcome", "malformed")]) == Some(0.0));
+        let memory = metrics.sum("process_resident_memory_bytes", &[]).unwrap_or_default() / f64::from(1 << 20);
+        ironside_e2e::progress::say(&format!(
+            "audit: {requests} requests in {took:.1} s ({:.0} a second), {sent} events, {given_up} given up by the API server, {before} judged before the restart, {memory:.0} MiB",
+            f64::from(requests) / took
+        ));
+        Ok(())
+    })
+    .await
+}
+
+async fn load_client(test: &Scenario<'_>) -> Result<Client> {
+    let kubectl = test.cluster.kubectl()?;
+    kubectl.run(&["create", "namespace", "load"]).await?;
+    kubectl.run(&["create", "serviceaccount", "load", "-n", "load"]).await?;
+    let kubeconfig = test.folder().join("load.kubeconfig");
+    credential(test.cluster, &test.client, ("load", "load"), None, &kubeconfig).await?;
+    controlplane::client(&kubeconfig).await
+}
+
+/// Asks at this client's part of the rate, and says how often.
+async fn ask(client: Client, end: Instant) -> Result<u32> {
+    let pace = Duration::from_micros(1_000_000 * CLIENTS / RATE);
+    let mut ticks = tokio::time::interval(pace);
+    let mut asked = 0;
+    while Instant::now() < end {
+        ticks.tick().await;
+        // Allowed to everybody, and cheap.
+        client.request_text(Request::get("/api").body(Vec::new())?).await?;
+        asked += 1;
+    }
+    Ok(asked)
+}
+
+/// What the API server has sent to its audit backends, and what of it the webhook's has given up.
+async fn sent(client: &Client) -> Result<(f64, f64)> {
+    let text = client.request_text(Request::get("/metrics").body(Vec::new())?).await?;
+    let metrics = Metrics::parse(&text)?;
+    let sent = metrics.sum("apiserver_audit_event_total", &[]).context("events")?;
+    let lost = |plugin| {
+        metrics
+            .sum("apiserver_audit_error_total", &[("plugin", plugin)])
+            .unwrap_or_default()
+    };
+    Ok((sent, lost("webhook") + lost("buffered")))
+}
+
+/// What the running sink has judged.
+async fn taken(operator: &Operator) -> Result<f64> {
+    let metrics = operator.metrics().await?;
+    metrics.sum("ironside_audit_events_total", &[]).context("events")
+}
+
+/// What the sink had judged that ended.
+fn judged(operator: &Operator) -> Result<f64> {
+    let log = operator.log()?;
+    let line = log.iter().find(|line| line.to_string().contains(DONE));
+    let line = line.context("the sink that ended says what it judged")?;
+    line["accepted"].as_f64().with_context(|| format!("a number in {line}"))
+}
