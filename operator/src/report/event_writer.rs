@@ -13,7 +13,7 @@ use crate::process::Context;
 /// Time to answer.
 const ANSWER: Duration = Duration::from_secs(10);
 
-/// Sends what comes in until `stop`. An event that cannot be sent is dropped and counted: it only tells of what status and metrics show anyway.
+/// Sends what comes in until `stop`, and then what waits: it may be the last that somebody learns of what was seen. An event that cannot be sent is dropped and counted: it only tells of what status and metrics show anyway.
 pub async fn send_events(context: Context, mut events: mpsc::Receiver<Event>, stop: CancellationToken) {
     let Context {
         client,
@@ -27,7 +27,12 @@ pub async fn send_events(context: Context, mut events: mpsc::Receiver<Event>, st
         instance: Some(identity.to_string()),
     };
     let recorder = Recorder::new(client, who);
-    while let Some(Some(event)) = stop.run_until_cancelled(events.recv()).await {
+    loop {
+        let event = match stop.run_until_cancelled(events.recv()).await {
+            Some(event) => event,
+            None => events.try_recv().ok(),
+        };
+        let Some(event) = event else { return };
         if !leadership.leads() {
             continue;
         }

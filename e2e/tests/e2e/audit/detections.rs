@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result, ensure};
 use ironside_e2e::binaries::workspace_program;
 use ironside_e2e::install::{credential, repository};
 use ironside_e2e::kubectl::Kubectl;
+use ironside_e2e::node::images::NEEDS;
 use ironside_e2e::operator::Operator;
-use ironside_e2e::scenario::scenario_with;
+use ironside_e2e::scenario::{scenario_with, skipped_for};
 use ironside_e2e::{Scenario, scenario};
 use serde_json::{Value, json};
 
@@ -250,6 +251,51 @@ async fn the_overlay_fits_the_api_server_and_the_operator() -> Result<()> {
             files.extend(value.strip_prefix(mount).map(str::to_owned));
         }
         ensure!(files == ["/tls.crt", "/tls.key", "/ca.crt"], "{files:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// On a real node: a command in a container, which only a kubelet can run.
+#[tokio::test]
+async fn a_command_in_a_container_is_told_and_its_words_are_not() -> Result<()> {
+    if skipped_for(
+        module_path!(),
+        "a_command_in_a_container_is_told_and_its_words_are_not",
+        None,
+    ) {
+        return Ok(());
+    }
+    let sink = Sink::new("exec")?;
+    let mut options = sink.options(&policy_file());
+    (options.real_nodes, options.nodes) = (1, 1);
+    scenario_with(options, async |test| {
+        test.operator_namespace().await?;
+        test.apply(&[policy(&test.namespace)]).await?;
+        let operator = sink.operator(test).short_lease().ready().await?;
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
+            "spec": {"containers": [{"name": "web", "image": NEEDS}]},
+        });
+        test.apply(&[pod]).await?;
+        let kubectl = test.cluster.kubectl()?;
+        let here = test.namespace.as_str();
+        kubectl
+            .run(&["-n", here, "wait", "--for=condition=Ready", "pod/web", "--timeout=60s"])
+            .await?;
+        // WebSocket, by GET; that the command fails in the container is no reason not to tell.
+        let _ = kubectl
+            .run(&["-n", here, "exec", "web", "--", "/needs", "password"])
+            .await;
+        until("D-01 is counted", async || {
+            let seen = count(&operator, "ironside_detections_total", "D-01").await?;
+            ensure!(seen >= 1.0, "{seen}");
+            Ok(())
+        })
+        .await?;
+        let told = told(&operator)?;
+        let (_, user, line) = told.iter().find(|(id, ..)| id == "D-01").context("it is told")?;
+        ensure!(user == "admin" && !line.to_string().contains("password"), "{line}");
         Ok(())
     })
     .await

@@ -3,3 +3,4 @@
 mod certificates;
 mod client;
 mod intake;
+mod robust;
