@@ -1,14 +1,14 @@
-//! `docs/controls/` and the tables of `docs/detections.md` are generated. `UPDATE=1` rewrites them; without it this fails where a page is not what the code declares.
+//! `docs/controls/` and the tables of `docs/detections.md` and `docs/components.md` are generated. `UPDATE=1` rewrites them; without it this fails where a page is not what the code declares.
 
 mod support;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ironside_engine::controls::page::{ExampleLink, index, page};
+use ironside_engine::components::channel;
+use ironside_engine::controls::page::{self as control_page, ExampleLink, index};
 use ironside_engine::controls::{CONTROLS, Control};
-use ironside_engine::detect::Witness;
-use ironside_engine::detect::page::table;
+use ironside_engine::detect::{Witness, page};
 
 #[test]
 fn pages_are_what_the_controls_declare() {
@@ -16,7 +16,7 @@ fn pages_are_what_the_controls_declare() {
     let mut expected: BTreeMap<PathBuf, String> = CONTROLS
         .iter()
         .map(|control| {
-            let text = page(control, &links(control, "good"), &links(control, "bad"));
+            let text = control_page::page(control, &links(control, "good"), &links(control, "bad"));
             (folder.join(format!("{}.md", control.id)), text)
         })
         .collect();
@@ -38,14 +38,25 @@ fn pages_are_what_the_controls_declare() {
 
 #[test]
 fn the_tables_of_detections_are_what_the_catalogue_declares() {
-    let path = repository().join("docs/detections.md");
+    let tables = [Witness::Watch, Witness::AuditLog].map(|witness| (witness.as_str(), page::table(witness)));
+    expect_tables("docs/detections.md", &tables);
+}
+
+#[test]
+fn the_table_of_distributions_is_what_the_code_knows() {
+    expect_tables("docs/components.md", &[("distributions", channel::table())]);
+}
+
+/// Expects that tables stand between their marks in a page.
+fn expect_tables(page: &str, tables: &[(&str, String)]) {
+    let path = repository().join(page);
     let found = std::fs::read_to_string(&path).expect("the page");
     let mut expected = found.clone();
-    for witness in [Witness::Watch, Witness::AuditLog] {
-        let (begin, end) = (format!("<!-- table: {} -->\n", witness.as_str()), "<!-- end -->");
+    for (name, table) in tables {
+        let (begin, end) = (format!("<!-- table: {name} -->\n"), "<!-- end -->");
         let start = expected.find(&begin).expect("the mark of the table") + begin.len();
         let length = expected[start..].find(end).expect("the end of the table");
-        expected.replace_range(start..start + length, &table(witness));
+        expected.replace_range(start..start + length, table);
     }
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &expected).expect("writable");

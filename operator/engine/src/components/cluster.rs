@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::distribution::is_control_plane;
 use super::scope::{Document, Zonefile, corefile, documents};
-use super::{Answer, Arguments, Kubelets, Observed, processes};
+use super::{Answer, Arguments, Distribution, Kubelets, Observed, processes};
 use crate::controls::{Component, Gap, Responsibility};
 use crate::model::literal::escape;
 use crate::model::{Configuration, Kind, ObjectRef};
@@ -137,15 +138,8 @@ pub fn place(reference: &ObjectRef) -> String {
 
 /// Why nothing, or not enough, can be seen of a component.
 pub(super) fn unseen(world: &Snapshot, observed: &Observed, component: Component) -> Gap {
-    let distribution = observed.distribution;
-    let is_control_plane = matches!(
-        component,
-        Component::KubeApiserver
-            | Component::Etcd
-            | Component::KubeScheduler
-            | Component::KubeControllerManager
-            | Component::CloudControllerManager
-    );
+    let distribution = Distribution::of_cluster(observed.distribution, world);
+    let is_control_plane = is_control_plane(component);
     let name = component
         .target()
         .map_or_else(String::new, |target| target.name.to_string());

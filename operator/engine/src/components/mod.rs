@@ -10,6 +10,7 @@
 mod account;
 mod address;
 mod arguments;
+pub mod channel;
 mod cluster;
 mod corefile;
 mod counters;

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use super::cluster::{seen, silent, unseen};
 use super::{
-    Anonymous, Arguments, Asking, Corefile, Counters, Fields, Flags, Malformed, Observed, Server, Version, processes,
+    Anonymous, Arguments, Asking, Corefile, Counters, Distribution, Fields, Flags, Malformed, Observed, Server,
+    Version, processes,
 };
 use crate::controls::{Component, Gap, Judgement, ObjectScope, Parameters, Responsibility};
 use crate::model::config::COREFILE;
@@ -194,6 +195,12 @@ impl<'a> ComponentScope<'a> {
     /// Whether this is a component of a cluster, and not one object.
     pub const fn is_cluster(&self) -> bool {
         self.observed.is_some()
+    }
+
+    /// Whose Kubernetes it is; none recognised where no cluster is looked at.
+    pub fn distribution(&self) -> Distribution {
+        let by_version = self.observed.map(|observed| observed.distribution).unwrap_or_default();
+        Distribution::of_cluster(by_version, self.world)
     }
 
     /// The version of the API server, if it said so.

@@ -25,6 +25,16 @@ pub enum Responsibility {
     Provider,
 }
 
+impl Responsibility {
+    /// Name in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SelfManaged => "Self",
+            Self::Provider => "Provider",
+        }
+    }
+}
+
 /// Why something could not be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {

@@ -29,6 +29,9 @@ pub struct NodeSpec {
     /// What keeps pods away.
     #[serde(deserialize_with = "null_as_default")]
     pub taints: Vec<Taint>,
+    /// Which machine of which provider it is: `aws:///eu-west-1a/i-0abc`, `kind://docker/kind/kind-control-plane`.
+    #[serde(rename = "providerID", deserialize_with = "null_as_default")]
+    pub provider_id: Box<str>,
     /// Ranges of the addresses of its pods, where the cluster gives each node its own.
     #[serde(rename = "podCIDRs", deserialize_with = "null_as_default")]
     pub pod_cidrs: Vec<String>,

@@ -54,10 +54,11 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
             None
         }
     };
+    let by_provider = at.distribution().hides_control_plane();
     let server = at.version().filter(|version| version.major == 1);
     if at.is_cluster() {
         match server {
-            Some(version) => is_supported(version, "/version", table, judgement),
+            Some(version) => is_supported(version, "/version", by_provider, table, judgement),
             None => judgement.unknown(Gap {
                 reason: "NotObservable",
                 message: "the API server has not named its version".to_owned(),
@@ -69,7 +70,7 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
         let place = nodes.place(KUBELET);
         match Version::parse(nodes.said).filter(|version| version.major == 1) {
             Some(version) => {
-                is_supported(&version, &place, table, judgement);
+                is_supported(&version, &place, by_provider, table, judgement);
                 is_near(&version, server, &place, judgement);
             }
             None => judgement.unknown(Gap {
@@ -91,11 +92,17 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
     }
 }
 
-fn is_supported(version: &Version, place: &str, table: Option<Table<'_>>, judgement: &mut Judgement) {
+fn is_supported(
+    version: &Version,
+    place: &str,
+    by_provider: bool,
+    table: Option<Table<'_>>,
+    judgement: &mut Judgement,
+) {
     let Some(table) = table else { return };
     let (minor, patch) = (version.minor, version.patch);
     // Providers patch releases by themselves, and for longer.
-    let is_provided = Distribution::of_version(version.as_str()).hides_control_plane();
+    let is_provided = by_provider || Distribution::of_version(version.as_str()).hides_control_plane();
     let observed = || Some(Value::from(version.as_str()));
     match table.standing(version.major, minor) {
         Standing::Ended(_) if is_provided => judgement.unknown(Gap {

@@ -96,22 +96,76 @@ fn files_have_no_components() {
     assert!(pod.findings.is_empty(), "a system namespace that nobody named");
 }
 
+/// Nodes as providers and installers leave them, recorded from their documentation: labels, provider ID, operating system.
+const NODES: [(&str, &str, Distribution); 6] = [
+    (
+        "{eks.amazonaws.com/nodegroup: blue}",
+        "aws:///eu-west-1a/i-0abc",
+        Distribution::Eks,
+    ),
+    (
+        "{cloud.google.com/gke-nodepool: default-pool}",
+        "gce://p/europe-west1-b/gke-a",
+        Distribution::Gke,
+    ),
+    (
+        "{kubernetes.azure.com/cluster: MC_rg_aks_westeurope}",
+        "azure:///subscriptions/s/resourceGroups/g",
+        Distribution::Aks,
+    ),
+    ("{node.openshift.io/os_id: rhel}", "", Distribution::OpenShift),
+    (
+        "{kubernetes.io/os: linux}",
+        "kind://docker/kind/kind-control-plane",
+        Distribution::Kind,
+    ),
+    ("{kubernetes.io/os: linux}", "", Distribution::Upstream),
+];
+
 #[test]
 fn who_hides_the_control_plane_is_named() {
-    let observed = Observed {
-        distribution: Distribution::Eks,
-        ..Observed::default()
-    };
-    let mut case = cluster(POLICY, observed);
-    for (component, control, expected) in [
-        (Component::KubeApiserver, "API-005", Responsibility::Provider),
-        (Component::Etcd, "ETCD-002", Responsibility::Provider),
-        (Component::Kubelet, "KUBELET-001", Responsibility::SelfManaged),
-        (Component::KubeProxy, "PROXY-001", Responsibility::SelfManaged),
+    for (labels, provider, distribution) in NODES {
+        let node = format!(
+            "apiVersion: v1\nkind: Node\nmetadata: {{name: a, labels: {labels}}}\nspec: {{providerID: {provider:?}}}\n---\n"
+        );
+        let mut case = cluster(&format!("{POLICY}{node}"), Observed::default());
+        let world = case.world.current();
+        assert_eq!(Distribution::of_cluster(Distribution::Upstream, world), distribution);
+        let hidden = if distribution.hides_control_plane() {
+            Responsibility::Provider
+        } else {
+            Responsibility::SelfManaged
+        };
+        for (component, control, expected) in [
+            (Component::KubeApiserver, "API-005", hidden),
+            (Component::Etcd, "ETCD-002", hidden),
+            (Component::Kubelet, "KUBELET-001", Responsibility::SelfManaged),
+            (Component::KubeProxy, "PROXY-001", Responsibility::SelfManaged),
+        ] {
+            let finding = on(&mut case, component, control);
+            assert_eq!(finding.verdict, Verdict::Unknown, "{control}");
+            assert_eq!(finding.gaps[0].responsibility, expected, "{control} {distribution:?}");
+        }
+    }
+}
+
+#[test]
+fn a_distribution_is_told_by_its_version_its_system_and_what_its_installer_left() {
+    let talos =
+        "apiVersion: v1\nkind: Node\nmetadata: {name: a}\nstatus: {nodeInfo: {osImage: Talos (v1.12.1)}}\n---\n";
+    let kubeadm = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kubeadm-config, namespace: kube-system}\n---\n";
+    for (objects, version, expected) in [
+        (talos, "v1.36.1", Distribution::Talos),
+        (kubeadm, "v1.36.1", Distribution::Kubeadm),
+        (kubeadm, "v1.36.1+k3s1", Distribution::K3s),
+        ("", "v1.36.1+rke2r1", Distribution::Rke2),
+        ("", "v1.36.1-eks-595af52", Distribution::Eks),
+        ("", "v1.36.1-gke.1386000", Distribution::Gke),
+        ("", "", Distribution::Upstream),
     ] {
-        let finding = on(&mut case, component, control);
-        assert_eq!(finding.verdict, Verdict::Unknown, "{control}");
-        assert_eq!(finding.gaps[0].responsibility, expected, "{control}");
+        let case = cluster(&format!("{POLICY}{objects}"), Observed::default());
+        let by_version = Distribution::of_version(version);
+        assert_eq!(Distribution::of_cluster(by_version, case.world.current()), expected);
     }
 }
 
