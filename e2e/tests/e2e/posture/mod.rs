@@ -5,6 +5,7 @@ mod extensions;
 mod logs;
 mod objects;
 mod operator;
+mod processes;
 mod versions;
 
 use std::path::PathBuf;
