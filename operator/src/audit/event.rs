@@ -42,6 +42,9 @@ pub(super) struct Event {
     /// When it came in.
     #[serde(rename = "requestReceivedTimestamp")]
     pub received: Timestamp,
+    /// When this stage was reached.
+    #[serde(default)]
+    pub stage_timestamp: Option<Timestamp>,
     /// What the API server notes.
     #[serde(default, deserialize_with = "null_as_default")]
     pub annotations: Annotations,

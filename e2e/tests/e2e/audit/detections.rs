@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use ironside_e2e::binaries::workspace_program;
+use ironside_e2e::cluster::Component;
 use ironside_e2e::install::{credential, repository};
 use ironside_e2e::kubectl::Kubectl;
 use ironside_e2e::node::images::NEEDS;
@@ -107,6 +108,12 @@ async fn what_somebody_does_at_the_api_server_is_told_with_who_and_from_where() 
         run(&eve, &["--as=system:serviceaccount:kube-system:namespace-controller", "get", "namespaces"]).await?;
         run(&eve, &["create", "token", "backup"]).await?;
         run(&eve, &["delete", "events", "--all"]).await?;
+        // What the cluster's own controllers do for that is nobody's deed but the administrator's.
+        admin.run(&["create", "namespace", "gone"]).await?;
+        admin.run(&["-n", "gone", "create", "secret", "generic", "db", "--from-literal=a=b"]).await?;
+        admin.run(&["-n", "gone", "create", "deployment", "web", "--image=registry.example/web:1", "--replicas=2"]).await?;
+        admin.run(&["-n", "gone", "rollout", "status", "deployment/web", "--timeout=60s"]).await?;
+        admin.run(&["delete", "namespace", "gone", "--timeout=60s"]).await?;
         let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "decoy"}});
         admin.apply(&node.to_string()).await?;
         // There is no kubelet: what counts is that eve may reach one.
@@ -296,6 +303,51 @@ async fn a_command_in_a_container_is_told_and_its_words_are_not() -> Result<()> 
         let told = told(&operator)?;
         let (_, user, line) = told.iter().find(|(id, ..)| id == "D-01").context("it is told")?;
         ensure!(user == "admin" && !line.to_string().contains("password"), "{line}");
+        Ok(())
+    })
+    .await
+}
+
+/// The operator renews its lease all the time: where nothing is heard of that, the log is silent.
+#[tokio::test]
+async fn a_log_that_falls_silent_is_told() -> Result<()> {
+    let sink = Sink::new("silent")?;
+    let silent = json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "rules": [{"level": "None"}]});
+    let silent = sink.write("policy.yaml", &silent.to_string())?;
+    let mut options = sink.options(&silent);
+    (options.nodes, options.workloads) = (0, false);
+    scenario_with(options, async |test| {
+        test.operator_namespace().await?;
+        test.apply(&[policy(&test.namespace)]).await?;
+        let operator = sink
+            .operator(test)
+            .flag("--audit-heartbeat=15s")
+            .short_lease()
+            .ready()
+            .await?;
+        until("D-28 is counted", async || {
+            let seen = count(&operator, "ironside_detections_total", "D-28").await?;
+            ensure!(seen >= 1.0, "{seen}");
+            Ok(())
+        })
+        .await?;
+        // The policy that users are given is heard.
+        let heard = format!("--audit-policy-file={}", policy_file().display());
+        test.cluster.restart_with(Component::ApiServer, &[&heard]).await?;
+        let mut last = 0.0;
+        until("events are heard, and again", async || {
+            let taken = operator
+                .metrics()
+                .await?
+                .sum("ironside_audit_events_total", &[("outcome", "accepted")]);
+            let (before, now) = (last, taken.unwrap_or_default());
+            last = now;
+            ensure!(before > 0.0 && now > before, "{before}, {now}");
+            Ok(())
+        })
+        .await?;
+        let seen = count(&operator, "ironside_detections_total", "D-28").await?;
+        ensure!((seen - 1.0).abs() < 0.5, "once for each silence: {seen}");
         Ok(())
     })
     .await

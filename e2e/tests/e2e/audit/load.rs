@@ -65,7 +65,8 @@ async fn nothing_is_lost_that_was_accepted_while_the_sink_is_started_again() -> 
         let (sent, given_up) = until("both sides have counted the same", async || {
             let (sent, given_up) = sent(&test.client).await?;
             let judged = before + taken(&operator).await?;
-            ensure!(sent == given_up + judged, "sent {sent}, given up {given_up}, judged {judged} ({before} before)");
+            // Whole numbers on both sides.
+            ensure!((sent - given_up - judged).abs() < 0.5, "sent {sent}, given up {given_up}, judged {judged} ({before} before)");
             Ok((sent, given_up))
         })
         .await?;

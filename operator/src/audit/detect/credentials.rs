@@ -6,15 +6,13 @@ use ironside_engine::detect::{Detection, Sighting};
 
 /// What Kubernetes itself, or its documentation, opens to everybody: health and version (role system:public-info-viewer), and the keys that tokens are
 /// checked with where accounts are used outside the cluster (role system:service-account-issuer-discovery).
-const PUBLIC: [&str; 7] = [
+const PUBLIC: [&str; 6] = [
     "/healthz",
     "/livez",
     "/readyz",
     "/version",
     "/.well-known/openid-configuration",
     "/openid/v1/jwks",
-    // What anything that finds no path is answered with, by servers that serve nobody else either.
-    "/favicon.ico",
 ];
 
 /// D-06: somebody without credentials was let through.

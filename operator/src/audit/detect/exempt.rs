@@ -5,6 +5,7 @@
 //!
 //! Source: the bootstrap roles of the built-in controllers in Kubernetes (`system:controller:*`), and what the Node authorizer lets kubelets do.
 
+use super::super::event::User;
 use ironside_engine::detect::Detection::{self, D03, D04, D06, D08, D09, D10, D13, D19};
 
 /// Who.
@@ -12,8 +13,8 @@ use ironside_engine::detect::Detection::{self, D03, D04, D06, D08, D09, D10, D13
 enum Who {
     /// A user by name.
     User(&'static str),
-    /// Every user whose name begins so.
-    Prefix(&'static str),
+    /// A kubelet: a user by the name of a node, in the group of nodes.
+    Kubelet,
     /// A ServiceAccount of kube-system: a controller of the controller manager, if that uses an account for each.
     Controller(&'static str),
     /// The operator itself, by whatever name the API server knows it.
@@ -27,7 +28,7 @@ const EXEMPT: [(Who, &[Detection]); 22] = [
     // Without an account for each controller it does all that is listed below for them; and it makes their tokens.
     (Who::User("system:kube-controller-manager"), &[D03, D04, D10, D13, D19]),
     // The Node authorizer and NodeRestriction let it read Secrets of its own pods only, make tokens of their accounts, and mirror static pods.
-    (Who::Prefix("system:node:"), &[D03, D10, D13]),
+    (Who::Kubelet, &[D03, D10, D13]),
     // Empties namespaces that go.
     (Who::Controller("namespace-controller"), &[D03, D04, D19]),
     // Watches metadata of all kinds, deletes what has no owner any more.
@@ -58,7 +59,7 @@ const EXEMPT: [(Who, &[Detection]); 22] = [
 ];
 
 /// Whether somebody is not told on for this. `own` is the operator's own name.
-pub(super) fn is_exempt(user: &str, detection: Detection, own: Option<&str>) -> bool {
+pub(super) fn is_exempt(user: &User, detection: Detection, own: Option<&str>) -> bool {
     EXEMPT
         .iter()
         .any(|(who, detections)| detections.contains(&detection) && who.is(user, own))
@@ -76,12 +77,13 @@ pub(super) fn is_built_in(user: &str) -> bool {
 const ACCOUNTS: &str = "system:serviceaccount:kube-system:";
 
 impl Who {
-    fn is(self, user: &str, own: Option<&str>) -> bool {
+    fn is(self, user: &User, own: Option<&str>) -> bool {
+        let User { username: user, groups } = user;
         match self {
             Self::User(name) => user == name,
-            Self::Prefix(prefix) => user.starts_with(prefix),
+            Self::Kubelet => user.starts_with("system:node:") && groups.iter().any(|group| group == "system:nodes"),
             Self::Controller(name) => user.strip_prefix(ACCOUNTS) == Some(name),
-            Self::Ironside => own == Some(user),
+            Self::Ironside => own == Some(user.as_str()),
         }
     }
 }
@@ -90,12 +92,17 @@ impl Who {
 mod tests {
     use super::*;
 
+    fn named(name: &str) -> User {
+        User {
+            username: name.to_owned(),
+            groups: Vec::new(),
+        }
+    }
+
     #[test]
     fn who_is_exempt_is_so_for_their_own_work_only() {
         for (user, detection, expected) in [
-            ("system:node:n1", D03, true),
-            ("system:node:n1", D19, false),
-            ("system:nodes", D03, false),
+            ("system:node:n1", D03, false),
             ("system:kube-controller-manager", D10, true),
             ("system:serviceaccount:kube-system:namespace-controller", D19, true),
             ("system:serviceaccount:kube-system:namespace-controller", D10, false),
@@ -107,9 +114,19 @@ mod tests {
             ("", D06, false),
         ] {
             let own = Some("system:serviceaccount:ironside-system:ironside");
-            assert_eq!(is_exempt(user, detection, own), expected, "{user} {detection:?}");
+            assert_eq!(
+                is_exempt(&named(user), detection, own),
+                expected,
+                "{user} {detection:?}"
+            );
         }
-        assert!(!is_exempt("", D08, None), "a name that is not known is nobody's");
+        assert!(
+            !is_exempt(&named(""), D08, None),
+            "a name that is not known is nobody's"
+        );
+        let mut kubelet = named("system:node:n1");
+        kubelet.groups.push("system:nodes".to_owned());
+        assert!(is_exempt(&kubelet, D03, None) && !is_exempt(&kubelet, D19, None));
     }
 
     #[test]

@@ -55,6 +55,12 @@ pub(super) struct Administrators {
 /// Requests that are remembered, so that none counts twice: some minutes of a busy cluster, a megabyte.
 const REQUESTS: usize = 1 << 16;
 
+/// Kinds of long requests that are remembered; few are ever judged.
+const KINDS: usize = 256;
+
+/// Seconds after which the start of a request may have been forgotten, at some thousand requests a second.
+const FORGOTTEN: u64 = 30;
+
 /// What one event came to.
 #[derive(Debug, PartialEq)]
 pub(super) enum Judged {
@@ -69,8 +75,8 @@ pub(super) enum Judged {
 pub(super) struct Detector {
     hasher: RandomState,
     requests: Table<u64, ()>,
-    /// Whether the policy lets the stage through at which long requests are judged.
-    starts_are_sent: bool,
+    /// Kinds of long requests whose start the policy lets through.
+    starts: Table<u64, ()>,
     denied: Denied,
     habits: Habits,
 }
@@ -98,7 +104,7 @@ impl Detector {
         Self {
             hasher: RandomState::new(),
             requests: Table::new(REQUESTS),
-            starts_are_sent: false,
+            starts: Table::new(KINDS),
             denied: Denied::default(),
             habits: Habits::new(learning),
         }
@@ -112,7 +118,7 @@ impl Detector {
         let mut told: Vec<Sighting> = QUESTIONS
             .iter()
             .filter_map(|question| question(event, around))
-            .filter(|sighting| !exempt::is_exempt(event.who(), sighting.detection, around.own.as_deref()))
+            .filter(|sighting| !exempt::is_exempt(&event.user, sighting.detection, around.own.as_deref()))
             .collect();
         told.extend(self.denied.note(event));
         told.extend(self.habits.note(event, around));
@@ -121,19 +127,31 @@ impl Detector {
 
     /// A request counts at the first of its stages that says how it ends: watches and connections at their start, which may be days before their end.
     fn has_counted(&mut self, event: &Event) -> bool {
-        match event.stage {
-            Stage::RequestReceived => return true,
-            Stage::ResponseStarted => self.starts_are_sent = true,
-            // Longer ago than requests are remembered, it may be; refused ones never start.
-            Stage::ResponseComplete if self.starts_are_sent && is_long(event) && event.was_done() => return true,
-            Stage::ResponseComplete | Stage::Panic => {}
+        if event.stage == Stage::RequestReceived {
+            return true;
         }
         let id = self.hasher.hash_one(&event.id);
-        if self.requests.get(&id).is_some() {
+        if self.requests.get(&id).is_some() || self.started_long_ago(event) {
             return true;
         }
         self.requests.entry(id);
         false
+    }
+
+    /// Whether the start of this request has counted, too long ago to be remembered. A policy may leave out the start of some requests and not of others.
+    fn started_long_ago(&mut self, event: &Event) -> bool {
+        if !is_long(event) {
+            return false;
+        }
+        let kind = self.hasher.hash_one((event.verb == "watch", event.resource()));
+        if event.stage == Stage::ResponseStarted {
+            self.starts.entry(kind);
+            return false;
+        }
+        let lasted = event
+            .stage_timestamp
+            .map_or(0, |end| seconds_between(event.received, end));
+        event.was_done() && lasted >= FORGOTTEN && self.starts.get(&kind).is_some()
     }
 
     /// How many requests, users with refused requests and administrators were forgotten because there were too many, since this was asked last.
@@ -239,6 +257,7 @@ mod tests {
     fn what_lasts_counts_at_its_start_or_where_that_is_not_sent_at_its_end() {
         let mut watch = by("eve").get("secrets").event();
         watch.verb = "watch".to_owned();
+        watch.stage_timestamp = watch.received.checked_add(jiff::SignedDuration::from_mins(5)).ok();
         assert_eq!(
             told(&mut detector(), &watch),
             Some(1),
@@ -249,11 +268,18 @@ mod tests {
         assert_eq!(told(&mut detector, &watch), Some(1));
         watch.stage = Stage::ResponseComplete;
         assert_eq!(told(&mut detector, &watch), None);
-        // Its start was forgotten meanwhile.
-        watch.id = "long ago".to_owned();
+        watch.id = "whose start was forgotten meanwhile".to_owned();
         assert_eq!(told(&mut detector, &watch), None);
         watch.response_status.code = 403;
         assert_eq!(told(&mut detector, &watch), Some(0), "a refused one never started");
+        // The policy omits it of other requests only.
+        let mut exec = by("eve").verb("create", "pods/exec").ended(101).id("exec").event();
+        exec.stage_timestamp = watch.stage_timestamp;
+        assert_eq!(told(&mut detector, &exec), Some(1));
+        // The batch with its start was lost on the way.
+        watch.id = "short".to_owned();
+        (watch.stage_timestamp, watch.response_status.code) = (Some(watch.received), 200);
+        assert_eq!(told(&mut detector, &watch), Some(1));
     }
 
     #[test]

@@ -77,6 +77,7 @@ prop_compose! {
             id, stage, uri, verb, user, impersonated_user, sources, user_agent, object_ref,
             response_status: Status { code },
             received: jiff::Timestamp::from_second(seconds).unwrap(),
+            stage_timestamp: None,
             annotations: Annotations { decision },
         }
     }
