@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,9 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Connections at once, those in the handshake included. An API server keeps some ten open; each costs some 50 KiB.
 const CONNECTIONS: usize = 128;
 
+/// Of so many refused connections of one reason one is logged, the first.
+const SELDOM: u64 = 100;
+
 /// Pause after a connection could not be accepted: the process has no file left, most often.
 const EXHAUSTED: Duration = Duration::from_secs(1);
 
@@ -36,6 +39,9 @@ pub(super) struct Listener {
 /// One connection, and its place among all.
 pub(super) struct Connection {
     stream: TlsStream<TcpStream>,
+    /// When it is given up, unless something comes.
+    end: Pin<Box<Sleep>>,
+    idle: Duration,
     _place: OwnedSemaphorePermit,
 }
 
@@ -45,11 +51,12 @@ impl Listener {
         listener: TcpListener,
         certificates: Arc<Certificates>,
         happenings: Arc<Happenings>,
+        idle: Duration,
         stop: CancellationToken,
     ) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (sender, shaken) = mpsc::channel(1);
-        tokio::spawn(stop.run_until_cancelled_owned(accept(listener, certificates, happenings, sender)));
+        tokio::spawn(stop.run_until_cancelled_owned(accept(listener, certificates, happenings, idle, sender)));
         Ok(Self { address, shaken })
     }
 }
@@ -58,6 +65,7 @@ async fn accept(
     listener: TcpListener,
     certificates: Arc<Certificates>,
     happenings: Arc<Happenings>,
+    idle: Duration,
     sender: mpsc::Sender<(Connection, SocketAddr)>,
 ) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
@@ -78,7 +86,12 @@ async fn accept(
         tokio::spawn(async move {
             match timeout(HANDSHAKE, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
-                    let connection = Connection { stream, _place: place };
+                    let connection = Connection {
+                        stream,
+                        end: Box::pin(sleep(idle)),
+                        idle,
+                        _place: place,
+                    };
                     // Nobody takes it while the sink stops.
                     let _ = sender.send((connection, peer)).await;
                 }
@@ -90,7 +103,10 @@ async fn accept(
 }
 
 fn refused(happenings: &Happenings, peer: SocketAddr, reason: &'static str, why: &dyn std::fmt::Display) {
-    happenings.audit().connection_refused(reason);
+    // Whoever reaches the port can do this as often as they like: counted always, logged seldom.
+    if happenings.audit().connection_refused(reason) % SELDOM != 1 {
+        return;
+    }
     tracing::info!(%peer, reason, why = %why, "the audit sink refused a connection");
 }
 
@@ -124,7 +140,14 @@ impl axum::serve::Listener for Listener {
 
 impl AsyncRead for Connection {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+        let connection = self.get_mut();
+        let read = Pin::new(&mut connection.stream).poll_read(cx, buffer);
+        if read.is_ready() {
+            connection.end.as_mut().reset(Instant::now() + connection.idle);
+        } else if connection.end.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
     }
 }
 

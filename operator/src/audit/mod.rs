@@ -36,7 +36,7 @@ use self::certificates::Certificates;
 pub use self::certificates::Files;
 use self::detect::{Detector, Judged, Surroundings};
 use self::listener::Listener;
-use self::server::{Delivery, Intake, router};
+use self::server::{Delivery, Intake, Standing, Standings, router};
 use self::silence::Silence;
 use self::surroundings::surroundings;
 use crate::process::Context;
@@ -56,6 +56,9 @@ pub struct Settings {
 
 /// Time between two looks at the files of the certificates, at the cluster, and for silence.
 const LOOK: Duration = Duration::from_secs(10);
+
+/// A connection on which nothing comes for so long is given up. An API server closes its own after a minute and a half; one whose machine is gone never does.
+const IDLE: Duration = Duration::from_mins(5);
 
 /// A sink that listens.
 pub struct Sink {
@@ -86,7 +89,7 @@ impl Sink {
             certificates,
             settings,
         } = self;
-        let (intake, deliveries) = Intake::new(context.leadership.clone(), Arc::clone(&context.happenings));
+        let (intake, deliveries) = Intake::new(standings(&context), Arc::clone(&context.happenings));
         let looking = stop
             .clone()
             .run_until_cancelled_owned(look_at_files(Arc::clone(&certificates), context.clone()));
@@ -102,7 +105,13 @@ impl Sink {
             .clone()
             .run_until_cancelled_owned(ask_own_name(context.client.clone(), Arc::clone(&judging.own)));
         let serving = async {
-            let listener = Listener::start(listener, certificates, Arc::clone(&context.happenings), stop.clone());
+            let listener = Listener::start(
+                listener,
+                certificates,
+                Arc::clone(&context.happenings),
+                IDLE,
+                stop.clone(),
+            );
             let serving = async {
                 axum::serve(listener?, router(intake))
                     .with_graceful_shutdown(stop.clone().cancelled_owned())
@@ -115,6 +124,20 @@ impl Sink {
         // The judging ends when nothing more can come in: after the last request was answered.
         tokio::join!(looking, asking, serving, judging.run(deliveries));
     }
+}
+
+/// Events are taken by the replica that leads, once it knows what policies say.
+fn standings(context: &Context) -> Standings {
+    let (leadership, views) = (context.leadership.clone(), context.views.clone());
+    Arc::new(move || {
+        if !leadership.leads() {
+            Standing::NotLeading
+        } else if !views.latest().complete {
+            Standing::NotReady
+        } else {
+            Standing::Takes
+        }
+    })
 }
 
 /// Reads the certificates' files again and again.

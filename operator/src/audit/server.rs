@@ -19,7 +19,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::batch::Batch;
-use crate::cluster::Leadership;
 use crate::metrics::Happenings;
 
 /// The longest body that is read. The API server's own limit for a batch is 10 MiB where it is told to cut (`--audit-webhook-truncate-enabled`).
@@ -37,6 +36,20 @@ pub(super) const BATCHES: usize = 64;
 /// Time to read a body. The API server itself gives up after 30 s.
 const BODY: Duration = Duration::from_secs(20);
 
+/// Whether events are taken now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// They are.
+    Takes,
+    /// Another replica takes them: what was learned of somebody must be in one place.
+    NotLeading,
+    /// The cluster was not looked at yet: nobody knows what policies say, and what is seen would be told nobody.
+    NotReady,
+}
+
+/// Says whether events are taken now.
+pub(super) type Standings = Arc<dyn Fn() -> Standing + Send + Sync>;
+
 /// A batch on its way to be judged.
 pub(super) struct Delivery {
     /// The events.
@@ -52,19 +65,19 @@ pub(super) struct Delivery {
 pub(super) struct Intake {
     queue: mpsc::Sender<Delivery>,
     room: Arc<Semaphore>,
-    leadership: Leadership,
+    standing: Standings,
     happenings: Arc<Happenings>,
 }
 
 impl Intake {
     /// An intake, and the end at which batches come out.
-    pub(super) fn new(leadership: Leadership, happenings: Arc<Happenings>) -> (Self, mpsc::Receiver<Delivery>) {
+    pub(super) fn new(standing: Standings, happenings: Arc<Happenings>) -> (Self, mpsc::Receiver<Delivery>) {
         let (queue, deliveries) = mpsc::channel(BATCHES);
         let room = Arc::new(Semaphore::new(ROOM / UNIT));
         let intake = Self {
             queue,
             room,
-            leadership,
+            standing,
             happenings,
         };
         (intake, deliveries)
@@ -88,8 +101,8 @@ async fn receive(State(intake): State<Intake>, request: Request) -> Response {
 /// How a request ended.
 enum Outcome {
     Accepted,
-    /// Another replica takes events: what was learned of somebody must be in one place.
     NotLeading,
+    NotReady,
     /// No room now.
     Busy,
     TooLong,
@@ -107,6 +120,7 @@ impl Outcome {
         match self {
             Self::Accepted => "accepted",
             Self::NotLeading => "not_leading",
+            Self::NotReady => "not_ready",
             Self::Busy => "busy",
             Self::TooLong => "too_long",
             Self::NoLength => "no_length",
@@ -130,6 +144,12 @@ impl IntoResponse for Outcome {
                 "another replica leads and takes events\n",
             )
                 .into_response(),
+            Self::NotReady => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                ELSEWHERE,
+                "the cluster was not looked at yet\n",
+            )
+                .into_response(),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, ELSEWHERE, "the sink stops\n").into_response(),
             Self::Busy => (StatusCode::TOO_MANY_REQUESTS, SOON, "too many events wait\n").into_response(),
             Self::TooLong => {
@@ -151,8 +171,10 @@ impl IntoResponse for Outcome {
 }
 
 async fn take(intake: &Intake, request: Request) -> Outcome {
-    if !intake.leadership.leads() {
-        return Outcome::NotLeading;
+    match (intake.standing)() {
+        Standing::Takes => {}
+        Standing::NotLeading => return Outcome::NotLeading,
+        Standing::NotReady => return Outcome::NotReady,
     }
     let Some(length) = length(request.headers()) else {
         return Outcome::NoLength;

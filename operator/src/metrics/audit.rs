@@ -18,13 +18,14 @@ pub(crate) struct AuditCounts {
 }
 
 const EVENTS: [&str; 3] = ["accepted", "repeated", "malformed"];
-const REQUESTS: [&str; 8] = [
+const REQUESTS: [&str; 9] = [
     "accepted",
     "broken",
     "busy",
     "malformed",
     "no_length",
     "not_leading",
+    "not_ready",
     "stopping",
     "too_long",
 ];
@@ -115,9 +116,11 @@ impl AuditCounts {
         self.requests.with_label_values(&[outcome]).inc();
     }
 
-    /// A connection ended in the handshake.
-    pub(crate) fn connection_refused(&self, reason: &'static str) {
-        self.connections_refused.with_label_values(&[reason]).inc();
+    /// A connection ended in the handshake. Returns how many have for this reason.
+    pub(crate) fn connection_refused(&self, reason: &'static str) -> u64 {
+        let count = self.connections_refused.with_label_values(&[reason]);
+        count.inc();
+        count.get()
     }
 
     /// Something was forgotten.

@@ -159,9 +159,15 @@ async fn what_somebody_does_at_the_api_server_is_told_with_who_and_from_where() 
             let (.., line) = line.with_context(|| format!("no {detection} by {user} in {told:#?}"))?;
             ensure!(line.to_string().contains("127.0.0.1"), "from where: {line}");
         }
+        let controllers = "system:serviceaccount:kube-system:";
+        let entries = test.cluster.audit()?.entries()?;
+        for (verb, resource) in [("deletecollection", "events"), ("create", "pods"), ("list", "secrets")] {
+            let daily = entries.iter().any(|it| it.verb == verb && it.resource() == resource && it.who().starts_with(controllers));
+            ensure!(daily, "a controller does that every day: {verb} {resource}");
+        }
         for (id, user, line) in &told {
             let allowed = *user == name("backup") && id == "D-03";
-            let daily = user.starts_with("system:serviceaccount:kube-system:") || user.starts_with("system:kube-");
+            let daily = user.starts_with(controllers) || user.starts_with("system:kube-");
             ensure!(!allowed && !daily && !user.contains(":ironside-system:"), "{line}");
             ensure!(*user != name("tom") || id == "D-07", "{line}");
         }

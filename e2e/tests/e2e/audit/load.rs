@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use http::Request;
+use ironside_e2e::cluster::Options;
 use ironside_e2e::install::credential;
 use ironside_e2e::operator::{Metrics, Operator};
+use ironside_e2e::progress::say;
 use ironside_e2e::scenario::scenario_with;
 use ironside_e2e::{Scenario, controlplane};
 use kube::Client;
@@ -13,7 +15,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::Sink;
-use super::sink::until;
+use super::sink::{free_port, until};
 use crate::numbers::from_environment;
 
 /// How long there is load. `IRONSIDE_AUDIT_SECONDS=60` is the measurement of docs/performance.md.
@@ -31,55 +33,134 @@ const DONE: &str = "the audit sink has judged everything that it accepted";
 /// Whatever the API server says that it has sent and did not give up, the sink has judged: before and after it was started again.
 #[tokio::test]
 async fn nothing_is_lost_that_was_accepted_while_the_sink_is_started_again() -> Result<()> {
-    let seconds = from_environment("IRONSIDE_AUDIT_SECONDS", SECONDS);
     let sink = Sink::new("load")?;
-    // Only what the load asks: then both sides count the same.
+    scenario_with(options(&sink)?, async |test| {
+        test.operator_namespace().await?;
+        let mut operator = sink.operator(test).short_lease().ready().await?;
+        let load = Load::start(test).await?;
+        load.until_half().await;
+        ended(&operator).await?;
+        operator.restart().await?;
+        let requests = load.finish().await?;
+
+        let before = judged(&operator)?;
+        let (sent, given_up) = both_agree(test, before, &operator).await?;
+        ensure!(sent - given_up > before, "before and after: {before} of {sent}");
+        ensure!(sent >= f64::from(requests), "each request is an event: {requests} requests, {sent} events");
+        let metrics = operator.metrics().await?;
+        ensure!(metrics.sum("ironside_audit_events_total", &[("outcome", "malformed")]) == Some(0.0));
+        let number = |name| metrics.sum(name, &[]).unwrap_or_default();
+        say(&format!(
+            "audit: {requests} requests, {sent} events, {given_up} given up by the API server, {before} judged before the restart; then {:.0} MiB and {:.1} s of processor time",
+            number("process_resident_memory_bytes") / f64::from(1 << 20),
+            number("process_cpu_seconds_total"),
+        ));
+        Ok(())
+    })
+    .await
+}
+
+/// Behind a Service there are two: the one that leads takes events, the other sends the API server on until it leads itself.
+#[tokio::test]
+async fn nothing_is_lost_that_was_accepted_while_another_replica_takes_over() -> Result<()> {
+    let sink = Sink::new("replicas")?;
+    scenario_with(options(&sink)?, async |test| {
+        test.operator_namespace().await?;
+        let ports = [free_port()?, free_port()?];
+        let service = sink.share(ports.to_vec()).await?;
+        let first = sink.operator_at(ports[0], test).short_lease().ready().await?;
+        until("the first leads", async || {
+            ensure!(first.metrics().await?.sum("ironside_leader", &[]) == Some(1.0));
+            Ok(())
+        })
+        .await?;
+        let second = sink.operator_at(ports[1], test).short_lease().ready().await?;
+        let load = Load::start(test).await?;
+        load.until_half().await;
+        ensure!(taken(&second).await? < 0.5, "one takes all");
+        ended(&first).await?;
+        let requests = load.finish().await?;
+
+        let before = judged(&first)?;
+        let (sent, given_up) = both_agree(test, before, &second).await?;
+        ensure!(
+            before > 0.0 && sent - given_up > before,
+            "before and after: {before} of {sent}"
+        );
+        ensure!(
+            sent >= f64::from(requests),
+            "each request is an event: {requests} requests, {sent} events"
+        );
+        service.abort();
+        Ok(())
+    })
+    .await
+}
+
+/// A control plane that audits only what the load asks: then both sides count the same.
+fn options(sink: &Sink) -> Result<Options> {
     let policy = json!({
         "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
         "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts:load"]}, {"level": "None"}],
     });
-    let policy = sink.write("policy.yaml", &policy.to_string())?;
-    let mut options = sink.options(&policy);
+    let mut options = sink.options(&sink.write("policy.yaml", &policy.to_string())?);
     (options.nodes, options.workloads) = (0, false);
-    scenario_with(options, async |test| {
-        test.operator_namespace().await?;
-        let mut operator = sink.operator(test).short_lease().ready().await?;
-        let load = load_client(test).await?;
-        let started = Instant::now();
-        let end = started + Duration::from_secs(seconds);
+    Ok(options)
+}
+
+/// Requests at the rate, for as long as it is to be.
+struct Load {
+    half: Instant,
+    asking: JoinSet<Result<u32>>,
+}
+
+impl Load {
+    async fn start(test: &Scenario<'_>) -> Result<Self> {
+        let client = load_client(test).await?;
+        let time = Duration::from_secs(from_environment("IRONSIDE_AUDIT_SECONDS", SECONDS));
+        let now = Instant::now();
         let mut asking = JoinSet::new();
         for _ in 0..CLIENTS {
-            asking.spawn(ask(load.clone(), end));
+            asking.spawn(ask(client.clone(), now + time));
         }
-        tokio::time::sleep(Duration::from_secs(seconds) / 2).await;
-        let exit = operator.terminate().await?;
-        ensure!(exit.code == Some(0), "{exit:?}");
-        operator.restart().await?;
+        Ok(Self {
+            half: now + time / 2,
+            asking,
+        })
+    }
+
+    async fn until_half(&self) {
+        tokio::time::sleep_until(self.half.into()).await;
+    }
+
+    /// Waits for its end, and says how many requests there were.
+    async fn finish(mut self) -> Result<u32> {
         let mut requests = 0;
-        while let Some(asked) = asking.join_next().await {
+        while let Some(asked) = self.asking.join_next().await {
             requests += asked??;
         }
-        let took = started.elapsed().as_secs_f64();
+        Ok(requests)
+    }
+}
 
-        let before = judged(&operator)?;
-        let (sent, given_up) = until("both sides have counted the same", async || {
-            let (sent, given_up) = sent(&test.client).await?;
-            let judged = before + taken(&operator).await?;
-            // Whole numbers on both sides.
-            ensure!((sent - given_up - judged).abs() < 0.5, "sent {sent}, given up {given_up}, judged {judged} ({before} before)");
-            Ok((sent, given_up))
-        })
-        .await?;
-        ensure!(before > 0.0 && sent - given_up > before, "before and after: {before} of {sent}");
-        ensure!(sent >= f64::from(requests), "each request is an event: {requests} requests, {sent} events");
-        let metrics = operator.metrics().await?;
-        ensure!(metrics.sum("ironside_audit_events_total", &[("outcome", "malformed")]) == Some(0.0));
-        let memory = metrics.sum("process_resident_memory_bytes", &[]).unwrap_or_default() / f64::from(1 << 20);
-        ironside_e2e::progress::say(&format!(
-            "audit: {requests} requests in {took:.1} s ({:.0} a second), {sent} events, {given_up} given up by the API server, {before} judged before the restart, {memory:.0} MiB",
-            f64::from(requests) / took
-        ));
-        Ok(())
+/// Ends an operator politely.
+async fn ended(operator: &Operator) -> Result<()> {
+    let exit = operator.terminate().await?;
+    ensure!(exit.code == Some(0), "{exit:?}");
+    Ok(())
+}
+
+/// Waits until what the API server sent and did not give up is what was judged: by the one that ended, and by the one that runs. Returns the former two.
+async fn both_agree(test: &Scenario<'_>, before: f64, running: &Operator) -> Result<(f64, f64)> {
+    until("both sides have counted the same", async || {
+        let (sent, given_up) = sent(&test.client).await?;
+        let judged = before + taken(running).await?;
+        // Whole numbers on both sides.
+        ensure!(
+            (sent - given_up - judged).abs() < 0.5,
+            "sent {sent}, given up {given_up}, judged {judged} ({before} before)"
+        );
+        Ok((sent, given_up))
     })
     .await
 }

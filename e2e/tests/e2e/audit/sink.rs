@@ -10,6 +10,9 @@ use ironside_e2e::operator::Start;
 use ironside_e2e::{Scenario, wait};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use serde_json::json;
+use tokio::io::copy_bidirectional;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 /// Certificates and the address of a sink: both are fixed before the API server starts.
 pub(crate) struct Sink {
@@ -33,7 +36,7 @@ impl Sink {
         let folder = std::env::temp_dir().join(format!("ironside-audit-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).context("a folder for certificates")?;
         // Free when it is given up, and asked for at once by nobody else: the kernel hands out others first.
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let port = free_port()?;
         let sink = Self { folder, port };
         let servers = authority("audit servers")?;
         let clients = authority("audit clients")?;
@@ -73,13 +76,34 @@ impl Sink {
 
     /// An operator of the whole cluster that takes events.
     pub(crate) fn operator<'a>(&self, test: &'a Scenario<'a>) -> Start<'a> {
+        self.operator_at(self.port, test)
+    }
+
+    /// One that takes them at another port; who leads there is [`Sink::share`]'s business.
+    pub(crate) fn operator_at<'a>(&self, port: u16, test: &'a Scenario<'a>) -> Start<'a> {
         let file = |argument: &str, name: &str| format!("{argument}={}", self.file(name).display());
         Start::new(test)
             .watch_everything()
-            .flag(&format!("--audit-sink=127.0.0.1:{}", self.port))
+            .flag(&format!("--audit-sink=127.0.0.1:{port}"))
             .flag(&file("--audit-certificate", "tls.crt"))
             .flag(&file("--audit-key", "tls.key"))
             .flag(&file("--audit-client-ca", "clients.crt"))
+    }
+
+    /// Stands for a Service: each connection goes to the next of several ports, to one that is open.
+    pub(crate) async fn share(&self, ports: Vec<u16>) -> Result<JoinHandle<()>> {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", self.port)).await?;
+        Ok(tokio::spawn(async move {
+            let mut turn = ports.iter().copied().cycle();
+            while let Ok((mut client, _)) = listener.accept().await {
+                for port in turn.by_ref().take(ports.len()) {
+                    if let Ok(mut sink) = TcpStream::connect(("127.0.0.1", port)).await {
+                        tokio::spawn(async move { copy_bidirectional(&mut client, &mut sink).await });
+                        break;
+                    }
+                }
+            }
+        }))
     }
 
     /// A file of the sink's folder.
@@ -101,6 +125,11 @@ impl Sink {
         self.write(&format!("{name}.crt"), &certificate.pem())?;
         self.write(&format!("{name}.key"), &key.serialize_pem()).map(drop)
     }
+}
+
+/// A port that nobody listens on now.
+pub(crate) fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 type Authority = CertifiedIssuer<'static, KeyPair>;

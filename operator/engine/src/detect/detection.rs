@@ -170,7 +170,7 @@ impl Detection {
             Self::D06 => &Facts {
                 id: "D-06",
                 title: "Request without credentials allowed",
-                trigger: "The API server allowed a request of system:anonymous to anything but its health and version.",
+                trigger: "The API server allowed a request of system:anonymous to anything but what is meant for everybody: health, version, the keys of service accounts, kubeadm's cluster-info.",
                 severity: Severity::Critical,
                 threats: &[Threat::MaliciousActor],
                 witness: Witness::AuditLog,
@@ -179,7 +179,7 @@ impl Detection {
             Self::D07 => &Facts {
                 id: "D-07",
                 title: "Many refused requests",
-                trigger: "Many answers 401 or 403 for one user from one address within a short time.",
+                trigger: "Twenty answers 401 or 403 within a minute for one user from one address.",
                 severity: Severity::Medium,
                 threats: ACTOR_AND_INSIDER,
                 witness: Witness::AuditLog,
@@ -206,7 +206,7 @@ impl Detection {
             Self::D10 => &Facts {
                 id: "D-10",
                 title: "Token of a ServiceAccount made",
-                trigger: "A TokenRequest by anybody but kubelets and the controller manager, or a Secret with a long-lived token.",
+                trigger: "A TokenRequest by anybody but kubelets and the controller manager. Not seen: a Secret with a long-lived token, for bodies are not read.",
                 severity: Severity::High,
                 threats: ACTOR_AND_INSIDER,
                 witness: Witness::AuditLog,
@@ -336,7 +336,7 @@ impl Detection {
             Self::D28 => &Facts {
                 id: "D-28",
                 title: "Audit log silent",
-                trigger: "Audit events came and then none for a whole heartbeat interval.",
+                trigger: "No audit event for a whole heartbeat interval.",
                 severity: Severity::High,
                 threats: INSIDER,
                 witness: Witness::AuditLog,

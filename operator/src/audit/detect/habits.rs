@@ -74,7 +74,7 @@ impl Habits {
         habit.since.get_or_insert(event.received);
         self.evicted += habit.learn(event);
         (!news.is_empty()).then(|| {
-            let what = format!("{}, to {} it", news.join(" and "), shown(&event.verb));
+            let what = format!("{} ({})", news.join(" and "), shown(&event.verb));
             sighting(Detection::D27, event, what)
         })
     }
@@ -92,18 +92,18 @@ impl Habit {
         if let Some(network) = network
             && !self.networks.has(&network.to_string())
         {
-            news.push(format!("from a network that was not seen of them before ({network})"));
+            news.push(format!("from a network that was not seen of them before, {network}"));
         }
         if !self.programs.has(program) {
             news.push(format!(
-                "with a program that was not seen of them before ({})",
+                "with a program that was not seen of them before, {}",
                 shown(program)
             ));
         }
         let hour = hour(event);
         let near = [(hour + 23) % 24, hour, (hour + 1) % 24];
         if near.iter().all(|hour| self.hours & (1 << hour) == 0) {
-            news.push(format!("at an hour that was not seen of them before ({hour}:00 UTC)"));
+            news.push(format!("at an hour that was not seen of them before, {hour}:00 UTC"));
         }
         news
     }
@@ -212,7 +212,7 @@ mod tests {
         let moved = note(&mut habits, root().after(later).from(&["198.51.100.1"])).unwrap();
         assert_eq!(
             moved,
-            "from a network that was not seen of them before (198.51.100.0/24), to get it"
+            "from a network that was not seen of them before, 198.51.100.0/24 (get)"
         );
         assert_eq!(
             note(&mut habits, root().after(later).from(&["198.51.100.2"])),
@@ -220,7 +220,7 @@ mod tests {
             "told once"
         );
         let other = note(&mut habits, root().after(later).agent("python-requests/2")).unwrap();
-        assert!(other.contains("(python-requests)"), "{other}");
+        assert!(other.contains("before, python-requests (get)"), "{other}");
         // Ten and eleven o'clock are known, and so are nine and twelve.
         assert_eq!(note(&mut habits, root().after(DAY + 2 * 3600)), None);
         let night = note(
@@ -229,7 +229,7 @@ mod tests {
         )
         .unwrap();
         assert!(
-            night.contains("(2:00 UTC)") && night.contains("(curl)") && night.contains("(fd00:1:0:0::/64)"),
+            night.contains(", 2:00 UTC") && night.contains(", curl") && night.contains(", fd00:1:0:0::/64"),
             "{night}"
         );
     }
@@ -241,7 +241,7 @@ mod tests {
         let new = || by("mallory").get("pods").group("system:masters").after(2 * DAY);
         assert_eq!(
             note(&mut habits, new()).unwrap(),
-            "an administrator who was not seen before, to get it"
+            "an administrator who was not seen before (get)"
         );
         assert_eq!(note(&mut habits, new().from(&["198.51.100.1"])), None, "learning");
         assert!(note(&mut habits, new().after(4 * DAY).from(&["192.0.2.1"])).is_some());

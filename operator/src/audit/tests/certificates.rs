@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 
 use super::client::{Client, Folder, Running, authority, issued, list};
 use crate::audit::certificates::Certificates;
+use crate::audit::server::Standing;
 
 const REFUSED: &str = "ironside_audit_connections_refused_total";
 
@@ -55,7 +56,7 @@ async fn only_a_client_with_a_certificate_of_the_right_ca_gets_an_answer() {
 #[tokio::test]
 async fn certificates_that_change_are_used_and_bad_ones_are_not() {
     let sink = Running::start("changed").await;
-    sink.leadership.end();
+    *sink.standing.lock() = Standing::NotLeading;
     let old = sink.client();
     assert!(is_taken(&old).await);
     assert!(!sink.certificates.refresh().unwrap());

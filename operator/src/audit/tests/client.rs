@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -18,9 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::certificates::{Certificates, Files};
 use super::super::listener::Listener;
-use super::super::server::{Delivery, Intake, router};
-use crate::cluster::Leadership;
-use crate::cluster::leadership::Term;
+use super::super::server::{Delivery, Intake, Standing, router};
 use crate::metrics::Happenings;
 
 pub(super) type Authority = CertifiedIssuer<'static, KeyPair>;
@@ -93,7 +92,7 @@ pub(super) struct Running {
     pub(super) address: SocketAddr,
     pub(super) certificates: Arc<Certificates>,
     pub(super) happenings: Arc<Happenings>,
-    pub(super) leadership: Leadership,
+    pub(super) standing: Arc<Mutex<Standing>>,
     pub(super) deliveries: mpsc::Receiver<Delivery>,
     pub(super) stop: CancellationToken,
     pub(super) serving: JoinHandle<()>,
@@ -101,14 +100,14 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) async fn start(name: &str) -> Self {
+        Self::with_idle(name, Duration::from_mins(5)).await
+    }
+
+    pub(super) async fn with_idle(name: &str, idle: Duration) -> Self {
         let folder = Folder::new(name);
         let certificates = Arc::new(Certificates::read(folder.files()).unwrap());
         let happenings = Arc::new(Happenings::new().unwrap());
-        let leadership = Leadership::default();
-        leadership.begin(Term {
-            epoch: 1,
-            until: Instant::now() + Duration::from_mins(10),
-        });
+        let standing = Arc::new(Mutex::new(Standing::Takes));
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -116,9 +115,11 @@ impl Running {
             listener,
             Arc::clone(&certificates),
             Arc::clone(&happenings),
+            idle,
             stop.clone(),
         );
-        let (intake, deliveries) = Intake::new(leadership.clone(), Arc::clone(&happenings));
+        let now = Arc::clone(&standing);
+        let (intake, deliveries) = Intake::new(Arc::new(move || *now.lock()), Arc::clone(&happenings));
         let graceful =
             axum::serve(listener.unwrap(), router(intake)).with_graceful_shutdown(stop.clone().cancelled_owned());
         Self {
@@ -126,7 +127,7 @@ impl Running {
             address,
             certificates,
             happenings,
-            leadership,
+            standing,
             deliveries,
             stop,
             serving: tokio::spawn(async { graceful.await.unwrap() }),

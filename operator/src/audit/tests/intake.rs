@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
 use super::client::{Running, list};
-use crate::audit::server::{BATCHES, LONGEST};
+use crate::audit::server::{BATCHES, LONGEST, Standing};
 
 const REQUESTS: &str = "ironside_audit_requests_total";
 
@@ -86,17 +86,32 @@ async fn what_cannot_be_read_is_refused_and_said() {
 }
 
 #[tokio::test]
-async fn a_replica_that_does_not_lead_sends_the_api_server_elsewhere() {
+async fn a_replica_that_does_not_lead_or_knows_no_policy_sends_the_api_server_elsewhere() {
     let mut sink = Running::start("follower").await;
-    sink.leadership.end();
-    let answer = sink.client().post(&list(0..1)).await.unwrap();
-    assert_eq!(status(&answer), 503);
-    assert!(
-        says(&answer, "retry-after: 1") && says(&answer, "connection: close"),
-        "{answer}"
-    );
-    assert_eq!(sink.count(REQUESTS, "not_leading"), 1);
+    for (standing, outcome) in [(Standing::NotLeading, "not_leading"), (Standing::NotReady, "not_ready")] {
+        *sink.standing.lock() = standing;
+        let answer = sink.client().post(&list(0..1)).await.unwrap();
+        assert_eq!(status(&answer), 503);
+        assert!(
+            says(&answer, "retry-after: 1") && says(&answer, "connection: close"),
+            "{answer}"
+        );
+        assert_eq!(sink.count(REQUESTS, outcome), 1);
+    }
     assert!(sink.deliveries.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_connection_on_which_nothing_comes_is_given_up() {
+    let sink = Running::with_idle("idle", Duration::from_millis(200)).await;
+    let mut silent = sink.client().connect().await.unwrap();
+    let mut answer = Vec::new();
+    let given_up = silent.read_to_end(&mut answer);
+    // Closed without a goodbye, or with one: what counts is that it is closed.
+    let _ = tokio::time::timeout(Duration::from_secs(20), given_up)
+        .await
+        .expect("given up");
+    assert!(answer.is_empty());
 }
 
 #[tokio::test]
