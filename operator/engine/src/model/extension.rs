@@ -9,8 +9,25 @@ pub struct Extension {
     pub bundles: Box<[Bundle]>,
     /// Whether an aggregated API is served; `None` where nobody said so yet, and of other kinds.
     pub available: Option<bool>,
+    /// Whether the API server trusts whoever answers for an aggregated API (`insecureSkipTLSVerify`).
+    pub unverified: bool,
+    /// Admission webhooks of which something is judged.
+    pub hooks: Box<[Hook]>,
     /// Versions of a custom resource definition that objects may be stored in and that are not served.
     pub unserved: Box<[Box<str>]>,
+}
+
+/// How one admission webhook is called, as far as it is judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook {
+    /// JSON pointer of the webhook.
+    pub pointer: String,
+    /// The URL, where it is called by one and not as a Service.
+    pub url: Option<Box<str>>,
+    /// Whether requests are let in that it could not be asked about (`failurePolicy: Ignore`).
+    pub fails_open: bool,
+    /// JSON pointer within the webhook of a rule that sends it every kind of object.
+    pub everything: Option<Box<str>>,
 }
 
 /// A `caBundle`.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::model::extension::{Bundle, Extension};
+use crate::model::extension::{Bundle, Extension, Hook};
 use crate::model::network::ApiServerBackend;
 use crate::model::{Kind, Meta, Node, null_as_default};
 
@@ -55,6 +55,7 @@ impl WebhookConfiguration {
         });
         let extension = Extension {
             bundles: bundles.collect(),
+            hooks: self.webhooks.iter().enumerate().filter_map(Webhook::judged).collect(),
             ..Extension::default()
         };
         let services = self.webhooks.into_iter().filter_map(|w| w.client_config.service);
@@ -68,6 +69,35 @@ impl WebhookConfiguration {
 struct Webhook {
     #[serde(deserialize_with = "null_as_default")]
     client_config: ClientConfig,
+    failure_policy: Option<Box<str>>,
+    #[serde(deserialize_with = "null_as_default")]
+    rules: Vec<HookRule>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct HookRule {
+    #[serde(deserialize_with = "null_as_default")]
+    api_groups: Vec<Box<str>>,
+    #[serde(deserialize_with = "null_as_default")]
+    resources: Vec<Box<str>>,
+}
+
+impl Webhook {
+    /// What is judged of an admission webhook; nothing of most.
+    fn judged((index, hook): (usize, &Self)) -> Option<Hook> {
+        let any = |items: &[Box<str>]| items.iter().any(|item| matches!(&**item, "*" | "*/*"));
+        let rules = || hook.rules.iter().enumerate();
+        let mut all = rules().filter(|(_, rule)| any(&rule.api_groups) && any(&rule.resources));
+        let hook = Hook {
+            pointer: format!("/webhooks/{index}"),
+            url: hook.client_config.url.clone(),
+            fails_open: hook.failure_policy.as_deref() == Some("Ignore"),
+            everything: all.next().map(|(rule, _)| format!("/rules/{rule}").into()),
+        };
+        let is_judged = hook.url.is_some() || hook.fails_open || hook.everything.is_some();
+        is_judged.then_some(hook)
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -75,6 +105,7 @@ struct Webhook {
 struct ClientConfig {
     /// Absent where a URL is called.
     service: Option<ServiceReference>,
+    url: Option<Box<str>>,
     ca_bundle: Option<String>,
 }
 
@@ -104,6 +135,8 @@ struct ApiServiceSpec {
     /// Absent for APIs that the API server serves itself.
     service: Option<ServiceReference>,
     ca_bundle: Option<String>,
+    #[serde(rename = "insecureSkipTLSVerify", deserialize_with = "null_as_default")]
+    insecure_skip_tls_verify: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -131,6 +164,7 @@ impl ApiService {
         let bundle = Bundle::of("/spec/caBundle".to_owned(), self.spec.ca_bundle.as_deref());
         let extension = Extension {
             bundles: bundle.into_iter().collect(),
+            unverified: self.spec.insecure_skip_tls_verify,
             available: available
                 .filter(|_| is_aggregated)
                 .map(|condition| condition.status == "True"),

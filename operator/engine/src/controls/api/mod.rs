@@ -10,4 +10,5 @@ pub mod api_007;
 pub mod api_008;
 pub mod api_009;
 pub mod api_010;
+pub mod api_011;
 pub mod api_013;
