@@ -13,62 +13,68 @@ const OVER: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJEVENCdEFJQkFUQUtC
 const VALID: &str = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUJEakNCdGdJQkFUQUtCZ2dxaGtqT1BRUURBakFUTVJFd0R3WURWUVFEREFoM1pXSm9iMjlyY3pBZ0Z3MHkKTmpBeE1ERXdNREF3TURCYUdBOHlNVEkyTURFd01UQXdNREF3TUZvd0V6RVJNQThHQTFVRUF3d0lkMlZpYUc5dgphM013V1RBVEJnY3Foa2pPUFFJQkJnZ3Foa2pPUFFNQkJ3TkNBQVIzTEg4RUpLMHA3YmlPMlREWVQreGRJZ0tUCklGS0ZDYWNSUSttblppdVJTcXBxSGtEVi9SZlhyZlR3VWJtYU9SSkdoYTRSVEQ1aWd0c2RSMUNUbnJDaE1Bb0cKQ0NxR1NNNDlCQU1DQTBjQU1FUUNJSHBCSVFLLy9qbDJkNUpMQXNidmhUVlVEYVIvYlpXOTNISjlFeUJSM1FESgpBaUFoRTJ5Z2FDTkovSzZQWWJicnZhRVFHcUpPeVk3VjNMQmtidWFMTWJmLzh3PT0KLS0tLS1FTkQgQ0VSVElGSUNBVEUtLS0tLQo=";
 
 #[tokio::test]
-async fn certificates_of_webhooks_are_judged_by_their_dates() -> Result<()> {
+async fn what_extends_the_api_server_is_judged() -> Result<()> {
     let options = Options {
         nodes: 0,
         workloads: false,
         ..Options::default()
     };
     scenario_with(options, async |test| {
-        is_said(test, None, &[("VER-005", "Pass", "")]).await?;
-        let kubectl = test.cluster.kubectl()?;
-        kubectl.apply(&webhook(OVER)).await?;
-        is_said(test, None, &[("VER-005", "Fail", "")]).await?;
-        let found: Value = serde_json::from_str(&scan(test, None, "json").await?)?;
-        let evidence = &result(&found, "VER-005")?["evidence"][0];
-        ensure!(
-            evidence["pointer"] == "/objects/ValidatingWebhookConfiguration//guard/webhooks/0/clientConfig/caBundle"
-                && evidence["observed"] == "valid until 2021-01-01T00:00:00Z",
-            "{evidence}"
-        );
-        kubectl.apply(&webhook(VALID)).await?;
-        is_said(test, None, &[("VER-005", "Pass", "")]).await?;
-        Ok(())
+        is_said(test, None, &[("VER-005", "Pass", ""), ("API-011", "Pass", "")]).await?;
+        certificates_are_judged_by_their_dates(test).await?;
+        resource_metrics_that_nobody_serves_are_told(test).await
     })
     .await
 }
 
-/// Whoever should measure does not answer, or is not there.
-#[tokio::test]
-async fn resource_metrics_that_nobody_serves_are_told() -> Result<()> {
-    let options = Options {
-        nodes: 0,
-        workloads: false,
-        ..Options::default()
-    };
-    scenario_with(options, async |test| {
-        let missing = |scan: &Value| Ok::<_, anyhow::Error>(result(scan, "AUD-005")?["evidence"][0]["pointer"].clone());
-        let scan = is_said(test, None, &[("AUD-005", "Fail", "")]).await?;
-        ensure!(missing(&scan)? == "/objects/APIService//v1beta1.metrics.k8s.io", "{}", result(&scan, "AUD-005")?);
-        let kubectl = test.cluster.kubectl()?;
-        let api = json!({
-            "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1beta1.metrics.k8s.io"},
-            "spec": {"group": "metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100,
-                "insecureSkipTLSVerify": true, "service": {"namespace": "kube-system", "name": "metrics-server"}},
-        });
-        kubectl.apply(&api.to_string()).await?;
-        let is_told = wait::until("the API server says that nobody answers", async || {
-            let scan = is_said(test, None, &[("AUD-005", "Fail", "")]).await?;
-            let pointer = missing(&scan)?;
-            ensure!(pointer == "/objects/APIService//v1beta1.metrics.k8s.io/status/conditions", "{pointer}");
-            Ok(())
-        })
-        .await;
-        // It would keep namespaces from being deleted.
-        kubectl.run(&["delete", "apiservice", "v1beta1.metrics.k8s.io"]).await?;
-        is_told
+async fn certificates_are_judged_by_their_dates(test: &Scenario<'_>) -> Result<()> {
+    let kubectl = test.cluster.kubectl()?;
+    kubectl.apply(&webhook(OVER)).await?;
+    let found = is_said(test, None, &[("VER-005", "Fail", "")]).await?;
+    let evidence = &result(&found, "VER-005")?["evidence"][0];
+    ensure!(
+        evidence["pointer"] == "/objects/ValidatingWebhookConfiguration//guard/webhooks/0/clientConfig/caBundle"
+            && evidence["observed"] == "valid until 2021-01-01T00:00:00Z",
+        "{evidence}"
+    );
+    kubectl.apply(&webhook(VALID)).await?;
+    is_said(test, None, &[("VER-005", "Pass", "")]).await.map(drop)
+}
+
+/// Whoever should measure does not answer, or is not there; and nobody would verify who answers.
+async fn resource_metrics_that_nobody_serves_are_told(test: &Scenario<'_>) -> Result<()> {
+    let missing = |scan: &Value| Ok::<_, anyhow::Error>(result(scan, "AUD-005")?["evidence"][0]["pointer"].clone());
+    let scan = is_said(test, None, &[("AUD-005", "Fail", "")]).await?;
+    ensure!(
+        missing(&scan)? == "/objects/APIService//v1beta1.metrics.k8s.io",
+        "{}",
+        result(&scan, "AUD-005")?
+    );
+    let kubectl = test.cluster.kubectl()?;
+    let api = json!({
+        "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1beta1.metrics.k8s.io"},
+        "spec": {"group": "metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100,
+            "insecureSkipTLSVerify": true, "service": {"namespace": "kube-system", "name": "metrics-server"}},
+    });
+    kubectl.apply(&api.to_string()).await?;
+    let is_told = wait::until("the API server says that nobody answers", async || {
+        let scan = is_said(test, None, &[("AUD-005", "Fail", ""), ("API-011", "Fail", "")]).await?;
+        let pointer = missing(&scan)?;
+        ensure!(
+            pointer == "/objects/APIService//v1beta1.metrics.k8s.io/status/conditions",
+            "{pointer}"
+        );
+        let trusting = &result(&scan, "API-011")?["evidence"][0]["pointer"];
+        ensure!(
+            trusting == "/objects/APIService//v1beta1.metrics.k8s.io/spec/insecureSkipTLSVerify",
+            "{trusting}"
+        );
+        Ok(())
     })
-    .await
+    .await;
+    // It would keep namespaces from being deleted.
+    kubectl.run(&["delete", "apiservice", "v1beta1.metrics.k8s.io"]).await?;
+    is_told
 }
 
 /// Each served version that is not final is asked for once: some are to go in a later release, whatever release it is.
