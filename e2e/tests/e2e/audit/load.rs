@@ -37,6 +37,7 @@ async fn nothing_is_lost_that_was_accepted_while_the_sink_is_started_again() -> 
     scenario_with(options(&sink)?, async |test| {
         test.operator_namespace().await?;
         let mut operator = sink.operator(test).short_lease().ready().await?;
+        until_it_leads(&operator).await?;
         let load = Load::start(test).await?;
         load.until_half().await;
         ended(&operator).await?;
@@ -69,11 +70,7 @@ async fn nothing_is_lost_that_was_accepted_while_another_replica_takes_over() ->
         let ports = [free_port()?, free_port()?];
         let service = sink.share(ports.to_vec()).await?;
         let first = sink.operator_at(ports[0], test).short_lease().ready().await?;
-        until("the first leads", async || {
-            ensure!(first.metrics().await?.sum("ironside_leader", &[]) == Some(1.0));
-            Ok(())
-        })
-        .await?;
+        until_it_leads(&first).await?;
         let second = sink.operator_at(ports[1], test).short_lease().ready().await?;
         let load = Load::start(test).await?;
         load.until_half().await;
@@ -141,6 +138,14 @@ impl Load {
         }
         Ok(requests)
     }
+}
+
+async fn until_it_leads(operator: &Operator) -> Result<()> {
+    until("it leads", async || {
+        ensure!(operator.metrics().await?.sum("ironside_leader", &[]) == Some(1.0));
+        Ok(())
+    })
+    .await
 }
 
 /// Ends an operator politely.
