@@ -16,7 +16,7 @@ pub(super) fn service_put(change: &mut Change<'_>, new: &Service) {
     let mut news = Vec::new();
     match old.as_deref().map(kind) {
         Some(was) if opens && was != is && was != "LoadBalancer" => {
-            news.push(format!("type changed from {was} to {is}"))
+            news.push(format!("type changed from {was} to {is}"));
         }
         None if opens => news.push(format!("is new, of type {is}")),
         _ => {}

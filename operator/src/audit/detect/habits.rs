@@ -67,9 +67,8 @@ impl Habits {
         let habit = self.known.entry(self.hasher.hash_one(event.who()));
         let news = match habit.since {
             Some(since) if is_learned(since) => habit.news(event),
-            Some(_) => Vec::new(),
             None if is_learned(since) => vec!["an administrator who was not seen before".to_owned()],
-            None => Vec::new(),
+            Some(_) | None => Vec::new(),
         };
         habit.since.get_or_insert(event.received);
         self.evicted += habit.learn(event);
@@ -89,8 +88,8 @@ impl Habit {
     fn news(&self, event: &Event) -> Vec<String> {
         let mut news = Vec::new();
         let (program, network) = (program(event), network(event));
-        if let Some(network) = network
-            && !self.networks.has(&network.to_string())
+        if let Some(network) = &network
+            && !self.networks.has(network)
         {
             news.push(format!("from a network that was not seen of them before, {network}"));
         }
@@ -111,7 +110,7 @@ impl Habit {
     /// Learns, and returns how much was forgotten for it.
     fn learn(&mut self, event: &Event) -> u64 {
         self.hours |= 1 << hour(event);
-        let network = network(event).map_or(0, |network| self.networks.add(&network.to_string()));
+        let network = network(event).map_or(0, |network| self.networks.add(&network));
         network + self.programs.add(program(event))
     }
 }
