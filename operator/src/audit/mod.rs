@@ -20,6 +20,7 @@ mod surroundings;
 mod tests;
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -203,7 +204,13 @@ impl Judging {
         }
         for event in batch.events {
             self.accepted += 1;
-            match self.detector.judge(&event, &self.around) {
+            // An event that no detection survives must not come again and again, and take the process with it each time.
+            let judged = catch_unwind(AssertUnwindSafe(|| self.detector.judge(&event, &self.around)));
+            let judged = judged.unwrap_or_else(|_| {
+                self.context.happenings.panicked();
+                Judged::Told(Vec::new())
+            });
+            match judged {
                 Judged::Again => counts.repeated(),
                 Judged::Told(told) => {
                     counts.accepted();

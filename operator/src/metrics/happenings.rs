@@ -156,7 +156,7 @@ impl Happenings {
             )?,
             checks_panicked: IntCounter::new(
                 "ironside_panics_total",
-                "Panics while an object was judged or planned; the object counts as unknown.",
+                "Panics while an object was judged or planned, which counts as unknown, or an audit event was judged, which then tells nothing.",
             )?,
             detections: vec(
                 "ironside_detections_total",
