@@ -50,10 +50,12 @@ fn changed(kind: Kind, before: Value, after: Value) -> Vec<String> {
 }
 
 fn namespace(labels: Value) -> Value {
-    json!({"metadata": {"name": "shop", "labels": labels, "managedFields": [
+    let mut namespace = json!({"metadata": {"name": "shop", "managedFields": [
         {"manager": "kubectl-label", "operation": "Update", "time": "2026-11-29T01:02:03Z"},
         {"manager": "kube-controller-manager", "operation": "Update", "subresource": "status", "time": "2026-11-29T01:02:04Z"},
-    ]}})
+    ]}});
+    namespace["metadata"]["labels"] = labels;
+    namespace
 }
 
 fn labels(before: Value, after: Value) -> Vec<String> {
@@ -100,7 +102,9 @@ fn a_sighting_names_who_wrote_last_and_when() {
 }
 
 fn policy(spec: Value) -> Value {
-    object(json!({"spec": spec}))
+    let mut policy = object(json!({}));
+    policy["spec"] = spec;
+    policy
 }
 
 #[test]
@@ -268,7 +272,10 @@ fn certificates_that_log_in_are_seen() {
 }
 
 fn deployment(namespace: &str, pod: Value) -> Value {
-    json!({"metadata": {"name": "web", "namespace": namespace}, "spec": {"template": {"metadata": {"labels": {"k8s-app": "kube-dns"}}, "spec": pod}}})
+    let mut deployment = json!({"metadata": {"name": "web", "namespace": namespace}});
+    deployment["spec"]["template"] = json!({"metadata": {"labels": {"k8s-app": "kube-dns"}}});
+    deployment["spec"]["template"]["spec"] = pod;
+    deployment
 }
 
 #[test]
