@@ -22,7 +22,8 @@ const OWN: [(&str, &str, bool); 4] = [
 
 /// Reads every kind that some control reads; of namespaced kinds only one namespace if one is given. What cannot be read becomes a problem.
 pub(super) async fn read(client: &Client, namespace: Option<&str>, into: &mut Scanned) {
-    read_kinds(client, Kind::watched(), namespace, into).await;
+    let judged = Kind::watched().filter(|kind| !kind.tells_changes_only());
+    read_kinds(client, judged, namespace, into).await;
 }
 
 /// Reads some kinds; of namespaced ones only one namespace if one is given. What cannot be read becomes a problem.

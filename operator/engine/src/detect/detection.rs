@@ -244,7 +244,7 @@ impl Detection {
             Self::D16 => &Facts {
                 id: "D-16",
                 title: "Admission changed",
-                trigger: "A webhook configuration, ValidatingAdmissionPolicy or binding of one is new, gone, or says something else. A renewed caBundle alone is not reported.",
+                trigger: "A webhook configuration, a validating or mutating admission policy, or a binding of one is new, gone, or says something else. A renewed caBundle alone is not reported.",
                 severity: Severity::High,
                 threats: INSIDER,
                 witness: Witness::Watch,

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Kind, Meta, Node};
 
-/// Trimmed webhook configuration, `ValidatingAdmissionPolicy` or binding of one.
+/// Trimmed webhook configuration, admission policy or binding of one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Admission {
     /// Metadata.
@@ -38,6 +38,8 @@ impl Admission {
                 | Kind::MutatingWebhookConfiguration
                 | Kind::ValidatingAdmissionPolicy
                 | Kind::ValidatingAdmissionPolicyBinding
+                | Kind::MutatingAdmissionPolicy
+                | Kind::MutatingAdmissionPolicyBinding
         )
     }
 

@@ -44,6 +44,8 @@ pub enum Kind {
     Node,
     ValidatingAdmissionPolicy,
     ValidatingAdmissionPolicyBinding,
+    MutatingAdmissionPolicy,
+    MutatingAdmissionPolicyBinding,
     CertificateSigningRequest,
     AuthenticationConfiguration,
     AuthorizationConfiguration,
@@ -60,7 +62,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind that objects have, in declaration order.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 44] = [
         Self::Namespace,
         Self::Pod,
         Self::Deployment,
@@ -96,6 +98,8 @@ impl Kind {
         Self::Node,
         Self::ValidatingAdmissionPolicy,
         Self::ValidatingAdmissionPolicyBinding,
+        Self::MutatingAdmissionPolicy,
+        Self::MutatingAdmissionPolicyBinding,
         Self::CertificateSigningRequest,
         Self::AuthenticationConfiguration,
         Self::AuthorizationConfiguration,
@@ -128,7 +132,9 @@ impl Kind {
             Self::ValidatingWebhookConfiguration
             | Self::MutatingWebhookConfiguration
             | Self::ValidatingAdmissionPolicy
-            | Self::ValidatingAdmissionPolicyBinding => "admissionregistration.k8s.io",
+            | Self::ValidatingAdmissionPolicyBinding
+            | Self::MutatingAdmissionPolicy
+            | Self::MutatingAdmissionPolicyBinding => "admissionregistration.k8s.io",
             Self::CertificateSigningRequest => "certificates.k8s.io",
             Self::ApiService => "apiregistration.k8s.io",
             Self::CustomResourceDefinition => "apiextensions.k8s.io",
@@ -211,6 +217,8 @@ impl Kind {
             Self::Node => "Node",
             Self::ValidatingAdmissionPolicy => "ValidatingAdmissionPolicy",
             Self::ValidatingAdmissionPolicyBinding => "ValidatingAdmissionPolicyBinding",
+            Self::MutatingAdmissionPolicy => "MutatingAdmissionPolicy",
+            Self::MutatingAdmissionPolicyBinding => "MutatingAdmissionPolicyBinding",
             Self::CertificateSigningRequest => "CertificateSigningRequest",
             Self::AuthenticationConfiguration => "AuthenticationConfiguration",
             Self::AuthorizationConfiguration => "AuthorizationConfiguration",
@@ -261,6 +269,8 @@ impl Kind {
             Self::Node => "nodes",
             Self::ValidatingAdmissionPolicy => "validatingadmissionpolicies",
             Self::ValidatingAdmissionPolicyBinding => "validatingadmissionpolicybindings",
+            Self::MutatingAdmissionPolicy => "mutatingadmissionpolicies",
+            Self::MutatingAdmissionPolicyBinding => "mutatingadmissionpolicybindings",
             Self::CertificateSigningRequest => "certificatesigningrequests",
             Self::AuthenticationConfiguration => "authenticationconfigurations",
             Self::AuthorizationConfiguration => "authorizationconfigurations",
@@ -287,6 +297,8 @@ impl Kind {
                 | Self::Node
                 | Self::ValidatingAdmissionPolicy
                 | Self::ValidatingAdmissionPolicyBinding
+                | Self::MutatingAdmissionPolicy
+                | Self::MutatingAdmissionPolicyBinding
                 | Self::CertificateSigningRequest
                 | Self::Component
         ) && self.configures().is_none()
@@ -323,6 +335,18 @@ impl Kind {
                 | Self::Component
                 | Self::CustomResource
         ) && self.configures().is_none()
+    }
+
+    /// Whether objects of this kind are watched for what their changes show alone (`detect`): nothing judges them, so whoever looks once need not read them.
+    pub const fn tells_changes_only(self) -> bool {
+        matches!(
+            self,
+            Self::ValidatingAdmissionPolicy
+                | Self::ValidatingAdmissionPolicyBinding
+                | Self::MutatingAdmissionPolicy
+                | Self::MutatingAdmissionPolicyBinding
+                | Self::CertificateSigningRequest
+        )
     }
 
     /// The component that a document of this kind configures. It is a file on a node, not an object of the API server.
