@@ -88,6 +88,7 @@ async fn nothing_is_lost_that_was_accepted_while_another_replica_takes_over() ->
             sent >= f64::from(requests),
             "each request is an event: {requests} requests, {sent} events"
         );
+        say(&format!("audit: two replicas: {requests} requests, {sent} events, {given_up} given up by the API server, {before} judged by the first"));
         service.abort();
         Ok(())
     })
