@@ -3,12 +3,13 @@
 //! Synchronous between two batches: no lock, no waiting, so a view is always consistent. Nothing is judged before every watch had its first answer (or
 //! [`FIRST_LOOK`] has passed): half a world would give wrong verdicts, not early ones.
 
+mod telling;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ironside_engine::components::Observed;
-use ironside_engine::detect::{self, Detection, Writer as Author};
 use ironside_engine::evaluate::Evaluator;
 use ironside_engine::model::layer::Layers;
 use ironside_engine::model::{Kind, ObjectRef};
@@ -19,15 +20,15 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::judge::{Bench, drift};
+use super::judge::Bench;
 use super::standings::gap;
-use super::{Declared, Dirty, Exception, Feed, Outcome, Policy, Results, Standings, View};
+use super::{Declared, Dirty, Exception, Feed, Policy, Results, Standings, View};
 use crate::cluster::item::Item;
 use crate::cluster::watch::Scope;
 use crate::cluster::{Message, Seen, Source, Standing};
 use crate::detections::Detections;
-use crate::metrics::happenings::{Happenings, actor_class};
-use crate::report::event::{self, Event, EventReason, Reporter};
+use crate::metrics::happenings::Happenings;
+use crate::report::event::Reporter;
 
 /// After this time judging starts with what there is: one kind that cannot be listed must not blind us to all others. It is a gap then.
 const FIRST_LOOK: Duration = Duration::from_mins(1);
@@ -239,21 +240,6 @@ impl Writer {
         agenda.remediations.extend(touched.remediations);
     }
 
-    /// Tells what a change of something that was looked at before shows of whoever made it. Our own undo is nobody's doing.
-    fn tell_sightings(&self, delta: &Delta, author: Option<&Author>) {
-        let Some(detections) = &self.detections else { return };
-        for sighting in detect::seen(self.world.current(), delta, author) {
-            let target = match (sighting.detection, &sighting.regarding) {
-                // The network of a namespace is undone as a whole.
-                (Detection::D18, Some(policy)) => Some(ObjectRef::new(Kind::Namespace, "", &policy.namespace)),
-                (_, target) => target.clone(),
-            };
-            if !target.is_some_and(|target| self.feed.is_being_undone(&target)) {
-                detections.saw(&sighting);
-            }
-        }
-    }
-
     /// An object that came and went between two views was in neither: its UID tells that it is not to be waited for.
     fn departs(&mut self, uid: &str) {
         let departed = Arc::make_mut(&mut self.departed);
@@ -351,32 +337,6 @@ impl Writer {
         for (kind, count) in kinds {
             self.happenings.evaluated(kind.name(), count);
         }
-    }
-
-    fn tell_drift(&self, bench: &Bench, before: &Outcome, after: &Outcome) {
-        let mut controls = Vec::new();
-        let mut actor = None;
-        for finding in drift(before, after) {
-            let owner = finding.evidence.iter().find_map(|evidence| evidence.owner.as_ref());
-            let manager = owner.map(|owner| owner.manager.as_str());
-            self.happenings
-                .drifted(finding.control.id.as_str(), actor_class(manager));
-            controls.push(format!("{} ({})", finding.control.id, finding.control.title));
-            actor = actor.or(manager);
-        }
-        if controls.is_empty() {
-            return;
-        }
-        let target = &after.evaluation.target;
-        let by = actor.map_or_else(String::new, |manager| format!("; last written by {manager}"));
-        tracing::info!(%target, controls = controls.join(", "), actor, "drift");
-        let uid = bench.world.metadata(target).map(|meta| meta.uid.clone());
-        self.reporter.report(Event {
-            reason: EventReason::DriftDetected,
-            regarding: event::reference(target, uid.as_deref().unwrap_or_default()),
-            related: None,
-            note: format!("passed before and fails now: {}{by}", controls.join(", ")),
-        });
     }
 
     fn publish(&self, dirty: &Dirty) {

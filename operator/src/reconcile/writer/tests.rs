@@ -6,7 +6,9 @@ use serde_json::json;
 
 use super::*;
 use crate::cluster::item::Unreadable;
+use crate::detections::Detections;
 use crate::reconcile::Views;
+use crate::report::event::{Event, EventReason};
 
 struct Scene {
     writer: Writer,
@@ -16,11 +18,25 @@ struct Scene {
 
 /// A writer whose watches have all seen an empty cluster with one namespace and one policy in it.
 fn scene() -> Scene {
+    scene_that(false)
+}
+
+/// The same, with or without detections.
+fn scene_that(detects: bool) -> Scene {
     let (feed, views) = Feed::new();
     let (reporter, events) = Reporter::new();
     let watches: Vec<(Source, Scope)> = Source::all().into_iter().map(|source| (source, None)).collect();
     let happenings = Arc::new(Happenings::new().unwrap());
+    let detections = Detections::new(
+        views.clone(),
+        reporter.clone(),
+        Arc::clone(&happenings),
+        "ironside-system",
+    );
     let mut writer = Writer::new("ironside-system", 37, watches.clone(), feed, happenings, reporter);
+    if detects {
+        writer = writer.with_detections(detections);
+    }
     let now = Timestamp::UNIX_EPOCH;
     writer.step(
         watches.iter().skip(1).map(|(source, _)| replaced(*source, Vec::new())),
@@ -179,4 +195,56 @@ fn without_policies_nothing_is_judged() {
     scene.writer.step([web(true)], now);
     scene.writer.step([replaced(Source::Policy, Vec::new())], now);
     assert_eq!(scene.views.latest().results.outcomes().count(), 0);
+}
+
+/// What was told as a detection since it was asked last.
+fn told(events: &mut mpsc::Receiver<Event>) -> Vec<String> {
+    let events = std::iter::from_fn(|| events.try_recv().ok());
+    let sightings = events.filter(|event| event.reason == EventReason::SuspiciousActivity);
+    sightings.map(|event| event.note).collect()
+}
+
+#[test]
+fn a_change_that_loosens_is_told_and_our_own_undo_is_not() {
+    let Scene {
+        mut writer,
+        views,
+        mut events,
+    } = scene_that(true);
+    let now = Timestamp::UNIX_EPOCH;
+    writer.step([web(false)], now);
+    assert_eq!(told(&mut events), [""; 0], "what is new is not loosened");
+    writer.step([web(true)], now);
+    let notes = told(&mut events);
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(
+        notes[0].starts_with(
+            "D-24 (Security context loosened): Deployment shop/web: its pods may now: gain privileges (app)"
+        ),
+        "{notes:?}"
+    );
+    writer.step([web(false)], now);
+    let target = ObjectRef::new(Kind::Deployment, "shop", "web");
+    views.undoing(&target, true);
+    writer.step([web(true)], now);
+    assert_eq!(told(&mut events), [""; 0], "our undo is nobody's deed");
+}
+
+#[test]
+fn what_a_first_list_has_is_nobodys_deed_and_what_a_later_one_lacks_is() {
+    let Scene {
+        mut writer, mut events, ..
+    } = scene_that(true);
+    let now = Timestamp::UNIX_EPOCH;
+    let closed = json!({"metadata": {"name": "closed", "namespace": "shop"}, "spec": {"podSelector": {}}});
+    let source = Source::Cluster(Kind::NetworkPolicy);
+    let list = |objects: Vec<Result<Item, Unreadable>>| replaced(source, objects);
+    writer.step([list(vec![object(Kind::NetworkPolicy, closed)])], now);
+    assert_eq!(told(&mut events), [""; 0]);
+    // The watch broke, and the policy was gone when everything was listed anew.
+    writer.step([list(Vec::new())], now);
+    assert_eq!(
+        told(&mut events),
+        ["D-18 (Network policy removed or opened): NetworkPolicy shop/closed: is gone"]
+    );
 }

@@ -77,6 +77,11 @@ fn a_cluster_of_which_nothing_can_be_seen_is_unknown_in_every_component() {
             let id = finding.control.id;
             assert_eq!(finding.control.component, component, "{id}");
             judged += 1;
+            // What extends the API server are objects, which were read: there is none.
+            if id.as_str() == "API-011" {
+                assert_eq!(finding.verdict, Verdict::Pass);
+                continue;
+            }
             assert_eq!(finding.verdict, Verdict::Unknown, "{id}");
             assert!(!finding.gaps[0].message.is_empty(), "{id}");
         }
