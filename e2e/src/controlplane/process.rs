@@ -14,6 +14,10 @@ use tokio::process::{Child, Command};
 /// How many of a log's last lines an error quotes.
 const QUOTED_LINES: usize = 15;
 
+/// How far the heap of a Go program may grow before it collects, in percent of what lives. At the usual 100 an API server that tests start for themselves collects
+/// all the time, for its heap is small: more memory for less of the processors, which many of them share.
+const GARBAGE: &str = "300";
+
 /// A program with its arguments and log, running or not.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -53,6 +57,7 @@ impl Process {
         let log = OpenOptions::new().create(true).append(true).open(&self.log);
         let log = log.with_context(|| format!("open {}", self.log.display()))?;
         let child = Command::new(&self.program)
+            .env("GOGC", GARBAGE)
             .args(self.arguments.iter().chain(&self.more))
             .stdin(Stdio::null())
             .stdout(log.try_clone().context("share the log file")?)

@@ -22,7 +22,8 @@ async fn what_extends_the_api_server_is_judged() -> Result<()> {
     scenario_with(options, async |test| {
         is_said(test, None, &[("VER-005", "Pass", ""), ("API-011", "Pass", "")]).await?;
         certificates_are_judged_by_their_dates(test).await?;
-        resource_metrics_that_nobody_serves_are_told(test).await
+        resource_metrics_that_nobody_serves_are_told(test).await?;
+        own_guards_that_are_switched_off_are_told(test).await
     })
     .await
 }
@@ -39,6 +40,29 @@ async fn certificates_are_judged_by_their_dates(test: &Scenario<'_>) -> Result<(
     );
     kubectl.apply(&webhook(VALID)).await?;
     is_said(test, None, &[("VER-005", "Pass", "")]).await.map(drop)
+}
+
+/// Whoever has the operator's rights sees to its fence first.
+async fn own_guards_that_are_switched_off_are_told(test: &Scenario<'_>) -> Result<()> {
+    is_said(test, None, &[("API-012", "NotApplicable", "")]).await?;
+    test.cluster.install().await?;
+    is_said(test, None, &[("API-012", "Pass", "")]).await?;
+    let kubectl = test.cluster.kubectl()?;
+    let warns = r#"{"spec":{"validationActions":["Warn"]}}"#;
+    let binding = "validatingadmissionpolicybinding/ironside-fence";
+    kubectl.run(&["patch", binding, "--type=merge", "-p", warns]).await?;
+    kubectl
+        .run(&["delete", "validatingadmissionpolicy", "ironside-approval"])
+        .await?;
+    let scan = is_said(test, None, &[("API-012", "Fail", "")]).await?;
+    let evidence = result(&scan, "API-012")?["evidence"].as_array().context("evidence")?;
+    let pointers: Vec<&str> = evidence.iter().filter_map(|it| it["pointer"].as_str()).collect();
+    let expected = [
+        "/objects/ValidatingAdmissionPolicy//ironside-approval/spec/failurePolicy",
+        "/objects/ValidatingAdmissionPolicyBinding//ironside-fence/spec/validationActions",
+    ];
+    ensure!(pointers == expected, "{evidence:?}");
+    Ok(())
 }
 
 /// Whoever should measure does not answer, or is not there; and nobody would verify who answers.

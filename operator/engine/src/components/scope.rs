@@ -239,6 +239,16 @@ impl<'a> ComponentScope<'a> {
         all.filter(move |(reference, _)| in_cluster && reference.kind == kind)
     }
 
+    /// An object of the cluster that is in no namespace. Of a kind that cannot be read it is Unknown whether there is one.
+    pub fn cluster_object(&self, kind: Kind, name: &str, judgement: &mut Judgement) -> Option<&'a Resource> {
+        if let Reading::Unavailable(gap) = self.world.reading(kind, "") {
+            judgement.unknown(gap.clone());
+        }
+        self.world
+            .resource(&ObjectRef::new(kind, "", name))
+            .map(|resource| &**resource)
+    }
+
     /// How the API server answers a request without credentials, if it was tried.
     pub fn anonymous(&self) -> Option<Anonymous> {
         self.observed?.anonymous.said().copied()

@@ -59,6 +59,7 @@ pub const CONTROLS: &[&Control] = &[
     &api::api_009::CONTROL,
     &api::api_010::CONTROL,
     &api::api_011::CONTROL,
+    &api::api_012::CONTROL,
     &api::api_013::CONTROL,
     &aud::aud_001::CONTROL,
     &aud::aud_003::CONTROL,

@@ -43,6 +43,11 @@ impl Admission {
         )
     }
 
+    /// `failurePolicy` of a policy, which is one for all of it.
+    pub fn failure_policy(&self) -> &str {
+        self.hooks.values().next().map_or("Fail", |hook| &hook.failure_policy)
+    }
+
     /// Decodes an object of such a kind. Never fails on a part that has an odd shape: it goes into the digest as it is.
     ///
     /// # Errors

@@ -341,11 +341,7 @@ impl Kind {
     pub const fn tells_changes_only(self) -> bool {
         matches!(
             self,
-            Self::ValidatingAdmissionPolicy
-                | Self::ValidatingAdmissionPolicyBinding
-                | Self::MutatingAdmissionPolicy
-                | Self::MutatingAdmissionPolicyBinding
-                | Self::CertificateSigningRequest
+            Self::MutatingAdmissionPolicy | Self::MutatingAdmissionPolicyBinding | Self::CertificateSigningRequest
         )
     }
 

@@ -106,7 +106,9 @@ impl World {
                 self.mark_namespace(&reference.namespace);
             }
             // Components are judged by what nodes say of them.
-            Kind::Node => self.mark_components(),
+            Kind::Node | Kind::ValidatingAdmissionPolicy | Kind::ValidatingAdmissionPolicyBinding => {
+                self.mark_components();
+            }
             kind if kind.is_workload() => self.mark_topmost(reference),
             // Services, Ingresses and NetworkPolicies decide who may talk to whom; quotas whether there is room.
             kind if kind.namespaced() => self.mark_namespace(&reference.namespace),

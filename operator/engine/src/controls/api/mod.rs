@@ -11,4 +11,5 @@ pub mod api_008;
 pub mod api_009;
 pub mod api_010;
 pub mod api_011;
+pub mod api_012;
 pub mod api_013;
