@@ -1,51 +1,39 @@
 //! A table that forgets what was used longest ago once it is full, and counts that.
 
-use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
+
+use lru::LruCache;
 
 /// Values by key, at most so many.
 #[derive(Debug)]
-pub(super) struct Table<K, V> {
+pub(super) struct Table<K: Eq + Hash, V> {
     most: usize,
-    values: HashMap<K, (u64, V)>,
-    /// Keys by when they were used last, oldest first.
-    uses: BTreeMap<u64, K>,
-    next: u64,
+    /// Unbounded, because one with a bound takes the room of all at once.
+    values: LruCache<K, V>,
     evicted: u64,
 }
 
-impl<K: Clone + Eq + Hash, V: Default> Table<K, V> {
+impl<K: Eq + Hash, V: Default> Table<K, V> {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most,
-            values: HashMap::new(),
-            uses: BTreeMap::new(),
-            next: 0,
+            values: LruCache::unbounded(),
             evicted: 0,
         }
     }
 
     /// The value of a key, without counting as a use.
     pub(super) fn get(&self, key: &K) -> Option<&V> {
-        self.values.get(key).map(|(_, value)| value)
+        self.values.peek(key)
     }
 
     /// The value of a key, made if there is none, which may cost the one that was used longest ago its place.
     pub(super) fn entry(&mut self, key: K) -> &mut V {
-        let number = self.next;
-        self.next += 1;
-        if let Some((last, _)) = self.values.get(&key) {
-            self.uses.remove(last);
-        } else if self.values.len() >= self.most
-            && let Some((_, oldest)) = self.uses.pop_first()
-        {
-            self.values.remove(&oldest);
+        if self.values.len() >= self.most && !self.values.contains(&key) {
+            self.values.pop_lru();
             self.evicted += 1;
         }
-        self.uses.insert(number, key.clone());
-        let (last, value) = self.values.entry(key).or_default();
-        *last = number;
-        value
+        self.values.get_or_insert_mut(key, V::default)
     }
 
     /// How many were forgotten since this was asked last.
