@@ -82,7 +82,7 @@ spec:
 "#;
 
 /// What somebody does, the detection that sees it, the object that it is about, and what is said of it.
-const DEEDS: [(&[&str], &str, &str, &str); 8] = [
+const DEEDS: [(&[&str], &str, &str, &str); 9] = [
     (
         &[
             "label",
@@ -186,6 +186,20 @@ const DEEDS: [(&[&str], &str, &str, &str); 8] = [
         "D-14",
         "helper",
         "is new in kube-system, with ServiceAccount default",
+    ),
+    (
+        &[
+            "create",
+            "configmap",
+            "settings",
+            "-n",
+            "shop",
+            "--from-literal=DB_PASSWORD=hunter2-Xy7",
+            "--from-literal=LOG_LEVEL=debug",
+        ],
+        "D-04",
+        "settings",
+        "now holds what looks like a credential at /data/DB_PASSWORD (",
     ),
 ];
 

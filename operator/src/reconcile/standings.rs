@@ -31,12 +31,6 @@ impl Standings {
         true
     }
 
-    /// Whether a watch has seen everything at least once.
-    pub fn was_seen(&self, source: Source, scope: &Scope) -> bool {
-        let standing = self.0.get(&(source, scope.clone())).map(|(standing, _)| *standing);
-        matches!(standing, Some(Standing::Live | Standing::Interrupted))
-    }
-
     /// Every watch.
     pub fn iter(&self) -> impl Iterator<Item = (Source, &Scope, Standing)> {
         self.since()

@@ -4,6 +4,7 @@
 //! [`FIRST_LOOK`] has passed): half a world would give wrong verdicts, not early ones.
 
 mod telling;
+mod wake;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -13,13 +14,13 @@ use ironside_engine::components::Observed;
 use ironside_engine::evaluate::Evaluator;
 use ironside_engine::model::layer::Layers;
 use ironside_engine::model::{Kind, ObjectRef};
-use ironside_engine::policy::{ExceptionSet, Pause, PolicySet};
-use ironside_engine::releases;
+use ironside_engine::policy::{ExceptionSet, PolicySet};
 use ironside_engine::world::{Delta, Object, Snapshot, World};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::wake::news;
 use super::judge::Bench;
 use super::standings::gap;
 use super::{Declared, Dirty, Exception, Feed, Policy, Results, Standings, View};
@@ -51,6 +52,8 @@ pub struct Writer {
     evaluator: Evaluator,
     results: Results,
     standings: Standings,
+    /// What was listed at least once. What a later list shows has changed since, however long it could not be read.
+    listed: BTreeSet<(Source, Scope)>,
     departed: Arc<VecDeque<String>>,
     complete: bool,
     judged_at: Option<Timestamp>,
@@ -95,6 +98,7 @@ impl Writer {
             evaluator: Evaluator::default(),
             results: Results::default(),
             standings: Standings::starting(watches, Timestamp::now()),
+            listed: BTreeSet::new(),
             departed: Arc::default(),
             complete: false,
             judged_at: None,
@@ -210,7 +214,7 @@ impl Writer {
             scope,
             mut seen,
         } = message;
-        let was_seen = self.standings.was_seen(source, &scope);
+        let was_listed = self.listed.contains(&(source, scope.clone()));
         let author = match &mut seen {
             Seen::Applied(_, author) => author.take(),
             _ => None,
@@ -220,13 +224,16 @@ impl Writer {
                 agenda.view |= self.standings.set(source, &scope, *standing, now);
                 self.hide(source, &scope, *standing);
             }
-            Seen::Replaced(_) => agenda.view |= self.standings.set(source, &scope, Standing::Live, now),
+            Seen::Replaced(_) => {
+                agenda.view |= self.standings.set(source, &scope, Standing::Live, now);
+                self.listed.insert((source, scope.clone()));
+            }
             Seen::Deleted { uid, .. } if source == Source::Cluster(Kind::NetworkPolicy) => self.departs(uid),
             Seen::Applied(..) | Seen::Deleted { .. } => {}
         }
         if let Source::Cluster(kind) = source {
             if let Some(delta) = delta(kind, &scope, seen) {
-                if was_seen {
+                if was_listed {
                     self.tell_sightings(&delta, author.as_ref());
                 }
                 self.world.apply(delta);
@@ -352,52 +359,6 @@ impl Writer {
             judged_at: self.judged_at,
         };
         self.feed.publish(Arc::new(view), dirty);
-    }
-
-    /// Moments at which something ends: exceptions, pauses, what is known of releases, certificates.
-    fn endings(&self) -> impl Iterator<Item = Timestamp> {
-        let exceptions = self.declared.exceptions.values();
-        let pauses = self.declared.policies.values().map(|policy| policy.pause());
-        let ends = exceptions.filter_map(|exception| exception.spec().expires_at.map(Timestamp::from));
-        let pauses = pauses.chain([self.declared.pause]).filter_map(|pause| match pause {
-            Some(Pause::Until(until)) => Some(until),
-            _ => None,
-        });
-        ends.chain(pauses)
-            .chain(releases::endings())
-            .chain(self.snapshot.endings())
-    }
-
-    fn something_ended(&self, before: Timestamp, now: Timestamp) -> bool {
-        self.endings().any(|end| before < end && end <= now)
-    }
-
-    /// How long to sleep if nothing is seen.
-    fn next_wake(&self, now: Timestamp) -> Duration {
-        if !self.complete {
-            return FIRST_LOOK
-                .saturating_sub(self.started.elapsed())
-                .max(Duration::from_millis(10));
-        }
-        let judged = self.judged_at.unwrap_or(now);
-        self.endings()
-            .filter(|end| *end > judged)
-            .min()
-            .map_or(Duration::MAX, |end| {
-                Duration::try_from(end.duration_since(now)).unwrap_or_default()
-            })
-            .clamp(Duration::from_millis(10), Duration::from_hours(1))
-    }
-}
-
-/// Resolves when there is something new to know; never where nobody asks for it.
-async fn news<T>(receiver: Option<&mut watch::Receiver<T>>) {
-    let is_over = match receiver {
-        Some(receiver) => receiver.changed().await.is_err(),
-        None => true,
-    };
-    if is_over {
-        std::future::pending::<()>().await;
     }
 }
 

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Detection, Sighting, admission, certificates, dns, exposure, loosened, networks, nodes, placement};
-use super::{pod_security, rights};
+use super::{Detection, Sighting, admission, certificates, credentials, dns, exposure, loosened, networks, nodes};
+use super::{placement, pod_security, rights};
 use crate::model::{Admission, Kind, ManagedFields, Meta, ObjectRef, Resource};
 use crate::world::{Delta, Object, Snapshot};
 
@@ -133,7 +133,10 @@ fn put(before: &Snapshot, object: &Object, writer: Option<&Writer>, sightings: &
         Object::Service(new) => exposure::service_put(&mut change, new),
         Object::Ingress(new) => exposure::ingress_put(&mut change, new),
         Object::NetworkPolicy(new) => networks::changed(&mut change, new),
-        Object::Resource(_, Resource::ConfigMap(new)) => dns::config_put(&mut change, new),
+        Object::Resource(_, Resource::ConfigMap(new)) => {
+            dns::config_put(&mut change, new);
+            credentials::config_put(&mut change, new);
+        }
         Object::Resource(_, Resource::Role(new)) => rights::role_changed(&mut change, new),
         Object::Resource(_, Resource::Binding(new)) => rights::binding_put(&mut change, new),
         Object::Resource(_, Resource::Node(_)) => nodes::put(&mut change),
@@ -186,4 +189,13 @@ fn missing(before: &Snapshot, kind: Kind, namespace: Option<&str>, objects: &[Ob
     let listed: std::collections::BTreeSet<ObjectRef> = objects.iter().map(Object::reference).collect();
     let known = before.references(kind, namespace);
     known.filter(|reference| !listed.contains(reference)).collect()
+}
+
+/// The first few, and how many more.
+pub(super) fn brief(all: &[String]) -> String {
+    const SHOWN: usize = 5;
+    match all.len().checked_sub(SHOWN) {
+        None | Some(0) => all.join("; "),
+        Some(more) => format!("{}; and {more} more", all[..SHOWN].join("; ")),
+    }
 }

@@ -69,8 +69,8 @@ pub struct Facts {
     pub severity: Severity,
     /// The threats of the guide that it belongs to.
     pub threats: &'static [Threat],
-    /// What shows it.
-    pub witness: Witness,
+    /// What shows it; parts of it, where there are two.
+    pub witnesses: &'static [Witness],
     /// MITRE ATT&CK technique.
     pub technique: &'static str,
 }
@@ -127,7 +127,7 @@ impl Detection {
                 trigger: "exec, attach or port-forward of a pod, whichever HTTP method opened it.",
                 severity: Severity::High,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1609",
             },
             Self::D02 => &Facts {
@@ -136,7 +136,7 @@ impl Detection {
                 trigger: "A write to the subresource ephemeralcontainers of a pod.",
                 severity: Severity::High,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1609",
             },
             Self::D03 => &Facts {
@@ -145,16 +145,17 @@ impl Detection {
                 trigger: "get, list or watch of Secrets by anybody but the cluster's own controllers and kubelets.",
                 severity: Severity::Medium,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1552.007",
             },
             Self::D04 => &Facts {
                 id: "D-04",
-                title: "Secret written or deleted",
-                trigger: "create, update, patch or delete of a Secret by anybody but the cluster's own controllers.",
+                title: "Secret written or deleted, or credential written into a ConfigMap",
+                trigger: "By the audit log: create, update, patch or delete of a Secret by anybody but the cluster's own controllers. By watches: an entry of a ConfigMap that looks like a \
+                          credential is new; a credential in place of another is not seen, for values are not kept.",
                 severity: Severity::Medium,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::Watch, Witness::AuditLog],
                 technique: "T1552.001",
             },
             Self::D05 => &Facts {
@@ -164,7 +165,7 @@ impl Detection {
                           role or binding that only loses something.",
                 severity: Severity::High,
                 threats: INSIDER,
-                witness: Witness::Watch,
+                witnesses: &[Witness::Watch],
                 technique: "T1098.006",
             },
             Self::D06 => &Facts {
@@ -173,7 +174,7 @@ impl Detection {
                 trigger: "The API server allowed a request of system:anonymous to anything but what is meant for everybody: health, version, the keys of service accounts, kubeadm's cluster-info.",
                 severity: Severity::Critical,
                 threats: &[Threat::MaliciousActor],
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1078.001",
             },
             Self::D07 => &Facts {
@@ -182,7 +183,7 @@ impl Detection {
                 trigger: "Twenty answers 401 or 403 within a minute for one user from one address.",
                 severity: Severity::Medium,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1613",
             },
             Self::D08 => &Facts {
@@ -191,7 +192,7 @@ impl Detection {
                 trigger: "A SelfSubjectRulesReview or SelfSubjectAccessReview by anybody but the cluster's own controllers.",
                 severity: Severity::Low,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1613",
             },
             Self::D09 => &Facts {
@@ -200,16 +201,17 @@ impl Detection {
                 trigger: "A request with impersonation.",
                 severity: Severity::High,
                 threats: INSIDER,
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1078",
             },
             Self::D10 => &Facts {
                 id: "D-10",
                 title: "Token of a ServiceAccount made",
-                trigger: "A TokenRequest by anybody but kubelets and the controller manager. Not seen: a Secret with a long-lived token, for bodies are not read.",
+                trigger: "A TokenRequest by anybody but kubelets and the controller manager; the controller manager puts a token without an end into a Secret, as it does where somebody makes one of type \
+                          kubernetes.io/service-account-token.",
                 severity: Severity::High,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1528",
             },
             Self::D11 => &Facts {
@@ -219,7 +221,7 @@ impl Detection {
                           no bootstrap token. Such a certificate cannot be revoked.",
                 severity: Severity::High,
                 threats: INSIDER,
-                witness: Witness::Watch,
+                witnesses: &[Witness::Watch],
                 technique: "T1078",
             },
             Self::D13 => &Facts {
@@ -228,7 +230,7 @@ impl Detection {
                 trigger: "A pod is created from the address of a pod or node by a user that is no controller.",
                 severity: Severity::High,
                 threats: &[Threat::MaliciousActor],
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1610",
             },
             Self::D14 => &Facts {
@@ -238,7 +240,7 @@ impl Detection {
                           come back with every restart of a node.",
                 severity: Severity::High,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::Watch,
+                witnesses: &[Witness::Watch],
                 technique: "T1036.005",
             },
             Self::D16 => &Facts {
@@ -247,7 +249,7 @@ impl Detection {
                 trigger: "A webhook configuration, a validating or mutating admission policy, or a binding of one is new, gone, or says something else. A renewed caBundle alone is not reported.",
                 severity: Severity::High,
                 threats: INSIDER,
-                witness: Witness::Watch,
+                witnesses: &[Witness::Watch],
                 technique: "T1685",
             },
             Self::D17 => &Facts {
@@ -256,7 +258,7 @@ impl Detection {
                 trigger: "A label pod-security.kubernetes.io/enforce, audit or warn of a Namespace is lowered or taken away, or enforce is held to an older version.",
                 severity: Severity::High,
                 threats: INSIDER,
-                witness: Witness::Watch,
+                witnesses: &[Witness::Watch],
                 technique: "T1685",
             },
             Self::D18 => &Facts {
@@ -266,7 +268,7 @@ impl Detection {
                           Ironside takes back itself.",
                 severity: Severity::High,
                 threats: INSIDER,
-                witness: Witness::Watch,
+                witnesses: &[Witness::Watch],
                 technique: "T1685",
             },
             Self::D19 => &Facts {
@@ -275,7 +277,7 @@ impl Detection {
                 trigger: "delete or deletecollection of Events, by anybody but the cluster's own controllers.",
                 severity: Severity::High,
                 threats: INSIDER,
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1070",
             },
             Self::D20 => &Facts {
@@ -284,7 +286,7 @@ impl Detection {
                 trigger: "Any request to nodes/proxy.",
                 severity: Severity::High,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1609",
             },
             Self::D21 => &Facts {
@@ -293,7 +295,7 @@ impl Detection {
                 trigger: "A Node is new.",
                 severity: Severity::Low,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::Watch,
+                witnesses: &[Witness::Watch],
                 technique: "T1078",
             },
             Self::D22 => &Facts {
@@ -302,7 +304,7 @@ impl Detection {
                 trigger: "The Corefile in kube-system says something else, or the pod template of the Deployment coredns or kube-dns there.",
                 severity: Severity::High,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::Watch,
+                witnesses: &[Witness::Watch],
                 technique: "T1557",
             },
             Self::D23 => &Facts {
@@ -311,7 +313,7 @@ impl Detection {
                 trigger: "A Service becomes NodePort or LoadBalancer or gains an external IP; an Ingress is new, or gains a host, without TLS.",
                 severity: Severity::Medium,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::Watch,
+                witnesses: &[Witness::Watch],
                 technique: "T1133",
             },
             Self::D24 => &Facts {
@@ -321,7 +323,7 @@ impl Detection {
                           ports or paths of the host. Not reported: a rollback by Ironside.",
                 severity: Severity::High,
                 threats: ACTOR_AND_INSIDER,
-                witness: Witness::Watch,
+                witnesses: &[Witness::Watch],
                 technique: "T1611",
             },
             Self::D27 => &Facts {
@@ -330,7 +332,7 @@ impl Detection {
                 trigger: "A member of an administrators' group acts at an hour, from an address or with a program that was not seen of them before.",
                 severity: Severity::Medium,
                 threats: INSIDER,
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1078",
             },
             Self::D28 => &Facts {
@@ -339,7 +341,7 @@ impl Detection {
                 trigger: "No audit event for a whole heartbeat interval.",
                 severity: Severity::High,
                 threats: INSIDER,
-                witness: Witness::AuditLog,
+                witnesses: &[Witness::AuditLog],
                 technique: "T1685",
             },
         }

@@ -11,6 +11,7 @@
 mod admission;
 mod certificates;
 mod change;
+mod credentials;
 mod detection;
 mod dns;
 mod exposure;

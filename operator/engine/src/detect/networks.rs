@@ -14,7 +14,9 @@ pub(super) fn changed(change: &mut Change<'_>, new: &NetworkPolicy) {
         return;
     }
     let mut news = Vec::new();
-    if old.spec.pod_selector != new.spec.pod_selector {
+    // To close every pod in place of some opens nothing; to allow something for every pod does.
+    let closes_all = new.spec.pod_selector.is_empty() && new.spec.ingress.is_empty() && new.spec.egress.is_empty();
+    if old.spec.pod_selector != new.spec.pod_selector && !closes_all {
         news.push("selects other pods");
     }
     if old.spec.restricts_ingress() && !new.spec.restricts_ingress() {

@@ -11,7 +11,7 @@ pub fn table(witness: Witness) -> String {
     );
     for detection in Detection::ALL {
         let facts = detection.facts();
-        if facts.witness != witness {
+        if !facts.witnesses.contains(&witness) {
             continue;
         }
         let threats: Vec<&str> = facts.threats.iter().map(|threat| threat.as_str()).collect();

@@ -3,20 +3,23 @@
 use std::collections::BTreeSet;
 
 use super::Detection;
-use super::change::Change;
-use crate::model::Resource;
+use super::change::{Change, brief};
 use crate::model::rbac::{Binding, PolicyRule, Role, Subject};
+use crate::model::{Kind, ObjectRef, Resource};
+use crate::world::Snapshot;
 
 pub(super) fn role_changed(change: &mut Change<'_>, new: &Role) {
     let known = change.before.resource(&change.reference).cloned();
-    let Some(Resource::Role(old)) = known.as_deref() else {
-        // A role that nobody is bound to gives nothing. One that a binding was waiting for does.
-        return;
+    let old: &[PolicyRule] = match known.as_deref() {
+        Some(Resource::Role(old)) => &old.rules,
+        // A role that nobody is bound to gives nothing. One that a binding was waiting for gives all that it says.
+        _ if is_bound(change.before, &change.reference) => &[],
+        _ => return,
     };
     let gained: Vec<String> = new
         .rules
         .iter()
-        .filter(|rule| !is_covered(rule, &old.rules))
+        .filter(|rule| !is_covered(rule, old))
         .map(shown)
         .collect();
     if !gained.is_empty() {
@@ -36,6 +39,23 @@ pub(super) fn binding_put(change: &mut Change<'_>, new: &Binding) {
         let role = format!("{} {}", new.role_ref.kind, new.role_ref.name);
         change.saw(Detection::D05, format!("gives {role} to {}", brief(&gained)));
     }
+}
+
+/// Whether some binding gives this role to anybody.
+fn is_bound(world: &Snapshot, role: &ObjectRef) -> bool {
+    // A ClusterRole can be given everywhere, a Role within its namespace alone.
+    let within = (role.kind == Kind::Role).then(|| role.namespace.to_string());
+    [Kind::RoleBinding, Kind::ClusterRoleBinding]
+        .into_iter()
+        .flat_map(|kind| world.references(kind, within.as_deref()))
+        .filter_map(|reference| world.resource(&reference))
+        .any(|resource| match &**resource {
+            Resource::Binding(binding) => {
+                let names = &binding.role_ref;
+                !binding.subjects.is_empty() && names.kind == role.kind.name() && *names.name == *role.name
+            }
+            _ => false,
+        })
 }
 
 /// Whether one of the rules alone allows all of it. Rules that only together cover it are told: better once too often.
@@ -68,14 +88,5 @@ fn named(subject: &Subject) -> String {
     match subject.namespace.as_str() {
         "" => format!("{} {}", subject.kind, subject.name),
         namespace => format!("{} {namespace}/{}", subject.kind, subject.name),
-    }
-}
-
-/// The first few, and how many more.
-fn brief(all: &[String]) -> String {
-    const SHOWN: usize = 5;
-    match all.len().checked_sub(SHOWN) {
-        None | Some(0) => all.join("; "),
-        Some(more) => format!("{}; and {more} more", all[..SHOWN].join("; ")),
     }
 }

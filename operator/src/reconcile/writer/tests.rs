@@ -248,3 +248,20 @@ fn what_a_first_list_has_is_nobodys_deed_and_what_a_later_one_lacks_is() {
         ["D-18 (Network policy removed or opened): NetworkPolicy shop/closed: is gone"]
     );
 }
+
+#[test]
+fn what_changed_while_rights_were_missing_is_told_once_they_are_back() {
+    let Scene {
+        mut writer, mut events, ..
+    } = scene_that(true);
+    let now = Timestamp::UNIX_EPOCH;
+    let closed = json!({"metadata": {"name": "closed", "namespace": "shop"}, "spec": {"podSelector": {}}});
+    let source = Source::Cluster(Kind::NetworkPolicy);
+    writer.step([replaced(source, vec![object(Kind::NetworkPolicy, closed)])], now);
+    writer.step([message(source, Seen::Standing(Standing::Denied))], now);
+    writer.step([replaced(source, Vec::new())], now);
+    assert_eq!(
+        told(&mut events),
+        ["D-18 (Network policy removed or opened): NetworkPolicy shop/closed: is gone"]
+    );
+}
