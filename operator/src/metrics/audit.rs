@@ -30,7 +30,7 @@ const REQUESTS: [&str; 9] = [
     "too_long",
 ];
 const CONNECTIONS: [&str; 4] = ["handshake", "no_certificate", "timeout", "wrong_certificate"];
-const MEMORIES: [&str; 3] = ["denied", "habits", "requests"];
+const MEMORIES: [&str; 4] = ["denied", "habits", "requests", "writers"];
 
 impl AuditCounts {
     pub(super) fn new() -> prometheus::Result<Self> {

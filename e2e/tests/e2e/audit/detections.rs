@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::sink::until;
 use super::{Sink, policy_file};
+use crate::operator::{READING, within};
 
 /// A policy that judges next to nothing, so that somebody asks; Secrets may be read by one account.
 fn policy(namespace: &str) -> Value {
@@ -107,6 +108,11 @@ async fn what_somebody_does_at_the_api_server_is_told_with_who_and_from_where() 
         run(&eve, &["--as=olga", "--as-group=ops", "get", "pods"]).await.err().context("olga may not")?;
         run(&eve, &["--as=system:serviceaccount:kube-system:namespace-controller", "get", "namespaces"]).await?;
         run(&eve, &["create", "token", "backup"]).await?;
+        let endless = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token",
+            "metadata": {"name": "endless", "namespace": namespace, "annotations": {"kubernetes.io/service-account.name": "backup"}},
+        });
+        eve.run_with_input(&["create", "-f", "-"], &endless.to_string()).await?;
         run(&eve, &["delete", "events", "--all"]).await?;
         // What the cluster's own controllers do for that is nobody's deed but the administrator's.
         admin.run(&["create", "namespace", "gone"]).await?;
@@ -145,6 +151,17 @@ async fn what_somebody_does_at_the_api_server_is_told_with_who_and_from_where() 
             })
             .await?;
         }
+        until("the token that the controller manager put into the Secret is told, of whoever made the Secret", async || {
+            let told = told(&operator)?;
+            let object = format!("Secret {namespace}/endless");
+            let found = told
+                .iter()
+                .find(|(id, _, line)| id == "D-10" && line.to_string().contains(&object));
+            let (_, user, line) = found.with_context(|| format!("no D-10 of {object} in {told:#?}"))?;
+            ensure!(*user == format!("system:serviceaccount:{namespace}:eve"), "{line}");
+            Ok(())
+        })
+        .await?;
         until("what a policy allows is counted apart", async || {
             let seen = count(&operator, "ironside_detections_allowed_total", "D-03").await?;
             ensure!(seen > 0.0, "{seen}");
@@ -153,6 +170,8 @@ async fn what_somebody_does_at_the_api_server_is_told_with_who_and_from_where() 
         .await?;
 
         who_is_told_of(test, &operator)?;
+        // The sink asks for nothing that the operator without it may not.
+        within(&operator.requests(test)?, &READING)?;
         let metrics = operator.metrics().await?;
         ensure!(metrics.sum("ironside_audit_events_total", &[("outcome", "malformed")]) == Some(0.0), "it reads all that a real server writes");
         ensure!(metrics.sum("ironside_audit_connections_refused_total", &[]) == Some(0.0), "nobody else connects");

@@ -9,6 +9,8 @@ mod outages;
 mod permissions;
 mod status;
 
+pub(crate) use granted::{READING, within};
+
 use anyhow::{Context as _, Result, ensure};
 use ironside_crds::conditions::get;
 use ironside_crds::{Condition, ConditionStatus, HardeningPolicy, PolicyStatus};

@@ -1,4 +1,4 @@
-//! Whose credentials are used: D-06, D-09, D-10.
+//! Whose credentials are used: D-06, D-09.
 
 use super::super::event::{ANONYMOUS, Event, shown};
 use super::{Surroundings, sighting};
@@ -60,12 +60,6 @@ pub(super) fn impersonation(event: &Event, _: &Surroundings) -> Option<Sighting>
     Some(sighting(Detection::D09, event, what))
 }
 
-/// D-10: a token of a ServiceAccount was made.
-pub(super) fn token(event: &Event, _: &Surroundings) -> Option<Sighting> {
-    let is_made = event.verb == "create" && event.is_about("serviceaccounts", "token") && event.was_done();
-    is_made.then(|| sighting(Detection::D10, event, "a token of it was made".to_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::event::User;
@@ -119,13 +113,5 @@ mod tests {
         let told = impersonation(&event, &around()).unwrap();
         assert_eq!(told.what, "somebody acted as admin in system:masters (get)");
         assert_eq!(told.user.as_deref(), Some("eve"));
-    }
-
-    #[test]
-    fn tokens_that_were_made_are_told() {
-        let made = |code| by("eve").verb("create", "serviceaccounts/token").ended(code).event();
-        assert_eq!(token(&made(201), &around()).unwrap().object, "ServiceAccount shop/db");
-        assert!(token(&made(403), &around()).is_none());
-        assert!(token(&by("eve").verb("create", "serviceaccounts").event(), &around()).is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! What an audit event says of somebody, one file for each kind of question. Pure: a clock is an argument, nothing is sent.
 //!
-//! Most ask about one event alone; `denied` and `habits` remember, in tables that are bounded and count what they forget. Who does what as part of a
+//! Most ask about one event alone; `denied`, `habits` and `tokens` remember, in tables that are bounded and count what they forget. Who does what as part of a
 //! cluster's daily work, and is not told on for it, stands in [`exempt`] and nowhere else.
 //!
 //! Sources: NSA/CISA Kubernetes Hardening Guide, "Audit Logging and Threat Detection"; the audit rules of Falco and Sigma for what the field looks at.
@@ -16,6 +16,7 @@ mod secrets;
 mod table;
 #[cfg(test)]
 pub(super) mod testing;
+mod tokens;
 mod traces;
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -27,6 +28,7 @@ use jiff::Timestamp;
 use self::denied::Denied;
 use self::habits::Habits;
 use self::table::Table;
+use self::tokens::Endless;
 use super::event::{Event, Stage, shown};
 use ironside_engine::detect::{Detection, Sighting};
 
@@ -79,6 +81,7 @@ pub(super) struct Detector {
     starts: Table<u64, ()>,
     denied: Denied,
     habits: Habits,
+    endless: Endless,
 }
 
 /// One question about one event.
@@ -92,7 +95,7 @@ const QUESTIONS: [Question; 11] = [
     secrets::written,
     credentials::anonymous,
     credentials::impersonation,
-    credentials::token,
+    tokens::asked_for,
     rights::probing,
     origin::pod_from_inside,
     traces::deleted,
@@ -107,6 +110,7 @@ impl Detector {
             starts: Table::new(KINDS),
             denied: Denied::default(),
             habits: Habits::new(learning),
+            endless: Endless::default(),
         }
     }
 
@@ -122,6 +126,7 @@ impl Detector {
             .collect();
         told.extend(self.denied.note(event));
         told.extend(self.habits.note(event, around));
+        told.extend(self.endless.note(event, around));
         Judged::Told(told)
     }
 
@@ -154,12 +159,13 @@ impl Detector {
         event.was_done() && lasted >= FORGOTTEN && self.starts.get(&kind).is_some()
     }
 
-    /// How many requests, users with refused requests and administrators were forgotten because there were too many, since this was asked last.
-    pub(super) fn forgotten(&mut self) -> [(&'static str, u64); 3] {
+    /// How many requests, users with refused requests, administrators and writers of Secrets were forgotten because there were too many, since this was asked last.
+    pub(super) fn forgotten(&mut self) -> [(&'static str, u64); 4] {
         [
             ("requests", self.requests.take_evicted()),
             ("denied", self.denied.take_evicted()),
             ("habits", self.habits.take_evicted()),
+            ("writers", self.endless.take_evicted()),
         ]
     }
 }
@@ -290,7 +296,10 @@ mod tests {
             read.id = number.to_string();
             told(&mut detector, &read);
         }
-        assert_eq!(detector.forgotten(), [("requests", 10), ("denied", 0), ("habits", 0)]);
+        assert_eq!(
+            detector.forgotten(),
+            [("requests", 10), ("denied", 0), ("habits", 0), ("writers", 0)]
+        );
         assert_eq!(detector.forgotten()[0].1, 0);
     }
 
