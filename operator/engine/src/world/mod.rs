@@ -14,6 +14,7 @@
 //! cluster, what these say of themselves, and what extends the API server, the components. A new version that says nothing new makes nothing dirty.
 
 mod backends;
+mod callers;
 mod delta;
 mod derived;
 mod dirty;
@@ -21,6 +22,7 @@ mod faults;
 mod index;
 mod object;
 mod reading;
+mod shard;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -30,13 +32,13 @@ pub use backends::Caller;
 pub use delta::Delta;
 pub use object::Object;
 pub use reading::Reading;
-pub use snapshot::{Shard, Snapshot};
+pub use shard::Shard;
+pub use snapshot::Snapshot;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::components::Observed;
-use crate::model::extension::Extension;
 use crate::model::layer::Layers;
 use crate::model::network::ApiServerBackend;
 use crate::model::{Kind, Namespace, ObjectRef, Pod, Resource, Workload};
@@ -337,44 +339,6 @@ impl World {
             self.mark_related(reference);
             self.shard_mut(&reference.namespace).resources.remove(&key);
         }
-    }
-
-    fn put_caller(&mut self, reference: &ObjectRef, caller: Caller) {
-        self.put_extension(reference, caller.extension);
-        let backends = caller.backends;
-        let old = self.callers.remove(reference).unwrap_or_default();
-        if old == backends {
-            if !old.is_empty() {
-                self.callers.insert(reference.clone(), old);
-            }
-            return;
-        }
-        for backend in old.iter().filter(|backend| !backends.contains(backend)) {
-            self.mark_namespace(&backend.namespace);
-        }
-        for backend in backends.iter().filter(|backend| !old.contains(backend)) {
-            self.mark_namespace(&backend.namespace);
-        }
-        if !backends.is_empty() {
-            self.callers.insert(reference.clone(), backends);
-        }
-        let mut all: Vec<ApiServerBackend> = self.callers.values().flatten().cloned().collect();
-        all.sort();
-        self.snapshot_mut().api_server_backends = Arc::new(all);
-    }
-
-    fn put_extension(&mut self, reference: &ObjectRef, extension: Extension) {
-        let old = self.current.extensions.get(reference);
-        if old.is_some_and(|old| *old == extension) || (old.is_none() && extension == Extension::default()) {
-            return;
-        }
-        let extensions = Arc::make_mut(&mut self.snapshot_mut().extensions);
-        if extension == Extension::default() {
-            extensions.remove(reference);
-        } else {
-            extensions.insert(reference.clone(), extension);
-        }
-        self.mark_components();
     }
 
     fn forget_unreadable(&mut self, reference: &ObjectRef) {
