@@ -64,9 +64,9 @@ impl Distribution {
             Self::K3s => "+k3s in the version",
             Self::Rke2 => "+rke2 in the version",
             Self::Talos => "operating system of a node: Talos",
-            Self::Eks => "-eks- in the version; node labels eks.amazonaws.com/…",
-            Self::Gke => "-gke. in the version; node labels cloud.google.com/gke-…",
-            Self::Aks => "node labels kubernetes.azure.com/…",
+            Self::Eks => "-eks- in the version; node labels eks.amazonaws.com/…; no node of the control plane",
+            Self::Gke => "-gke. in the version; node labels cloud.google.com/gke-…; no node of the control plane",
+            Self::Aks => "node labels kubernetes.azure.com/…; no node of the control plane",
             Self::OpenShift => "node label node.openshift.io/os_id",
         }
     }
@@ -84,12 +84,15 @@ impl Distribution {
     }
 
     /// Of a cluster: what the version says, else what nodes and kube-system show.
+    ///
+    /// A provider's build of Kubernetes is no provider's cluster: EKS Anywhere and GKE's clusters elsewhere run it on nodes of their owner, those of the control
+    /// plane among them.
     pub fn of_cluster(by_version: Self, world: &Snapshot) -> Self {
-        if by_version != Self::Upstream {
-            return by_version;
-        }
-        let nodes = || nodes(world);
-        if let Some(found) = nodes().find_map(of_node) {
+        let is_owned = || nodes(world).any(ClusterNode::is_control_plane);
+        let is_possible = |found: &Self| !(found.hides_control_plane() && is_owned());
+        let by_nodes = || nodes(world).find_map(of_node);
+        let named = (by_version != Self::Upstream).then_some(by_version);
+        if let Some(found) = named.filter(is_possible).or_else(|| by_nodes().filter(is_possible)) {
             return found;
         }
         let left_by_kubeadm = ObjectRef::new(Kind::ConfigMap, "kube-system", "kubeadm-config");

@@ -19,6 +19,20 @@ pub struct ClusterNode {
     pub status: NodeStatus,
 }
 
+/// Labels of nodes of the control plane, and keys of the taints that keep other pods off them.
+pub const CONTROL_PLANE: [&str; 2] = [
+    "node-role.kubernetes.io/control-plane",
+    "node-role.kubernetes.io/master",
+];
+
+impl ClusterNode {
+    /// Whether it is labelled as one of the control plane. Providers that run the control plane themselves show no such node.
+    pub fn is_control_plane(&self) -> bool {
+        let labels = &self.metadata.labels;
+        CONTROL_PLANE.iter().any(|role| labels.contains_key(*role))
+    }
+}
+
 /// Trimmed `Node.spec`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

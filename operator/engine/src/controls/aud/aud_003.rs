@@ -6,7 +6,6 @@ use crate::components::{
     Arguments, Asking, ComponentScope, LogReaders, ReadBy, holds, holds_container_logs, seconds, unread,
 };
 use crate::controls::catalogue::{mitre, nsa};
-use crate::controls::node::node_003::is_control_plane;
 use crate::controls::{
     Check, Component, Control, ControlId, Docs, Gap, Judgement, Need, Responsibility, Severity, Threat,
 };
@@ -131,7 +130,7 @@ fn hosts<'a>(at: &ComponentScope<'a>) -> BTreeSet<&'a str> {
     let shard = at.world.shard("").into_iter();
     let nodes = shard.flat_map(|shard| shard.resources_of(Kind::Node));
     let nodes = nodes.filter_map(|(_, resource)| match &**resource {
-        Resource::Node(node) if is_control_plane(node) => Some(node.metadata.name.as_str()),
+        Resource::Node(node) if node.is_control_plane() => Some(node.metadata.name.as_str()),
         _ => None,
     });
     nodes.collect()

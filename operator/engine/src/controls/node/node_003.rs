@@ -3,6 +3,7 @@
 use crate::components::ComponentScope;
 use crate::controls::catalogue::{mitre, nsa};
 use crate::controls::{Check, Component, Control, ControlId, Docs, Judgement, Need, Severity};
+use crate::model::cluster_node::CONTROL_PLANE;
 use crate::model::{ClusterNode, Kind};
 
 /// The control.
@@ -30,15 +31,9 @@ pub const CONTROL: Control = Control {
     ..Control::COMPONENT
 };
 
-/// Labels of nodes of the control plane, and keys of their taints.
-const ROLES: [&str; 2] = [
-    "node-role.kubernetes.io/control-plane",
-    "node-role.kubernetes.io/master",
-];
-
 fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
     judgement.witness();
-    let groups = at.nodes(judgement, |node| (is_control_plane(node), is_kept_free(node)));
+    let groups = at.nodes(judgement, |node| (node.is_control_plane(), is_kept_free(node)));
     let (of_control_plane, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.said.0);
     if of_control_plane.is_empty() && !others.is_empty() {
         return judgement.not_applicable("no node is labelled as one of the control plane");
@@ -56,14 +51,9 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
     }
 }
 
-/// Whether a node is labelled as one of the control plane.
-pub(in crate::controls) fn is_control_plane(node: &ClusterNode) -> bool {
-    ROLES.iter().any(|role| node.metadata.labels.contains_key(*role))
-}
-
 fn is_kept_free(node: &ClusterNode) -> bool {
     node.spec.taints.iter().any(|taint| {
-        let is_role = ROLES.contains(&taint.key.as_str());
+        let is_role = CONTROL_PLANE.contains(&taint.key.as_str());
         taint.effect == "NoExecute" || (is_role && taint.effect == "NoSchedule")
     })
 }

@@ -160,7 +160,11 @@ fn a_distribution_is_told_by_its_version_its_system_and_what_its_installer_left(
     let talos =
         "apiVersion: v1\nkind: Node\nmetadata: {name: a}\nstatus: {nodeInfo: {osImage: Talos (v1.12.1)}}\n---\n";
     let kubeadm = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: kubeadm-config, namespace: kube-system}\n---\n";
+    // As `kubectl get nodes` of an EKS Anywhere cluster has them: the provider's build, and a control plane of one's own.
+    let own = "apiVersion: v1\nkind: Node\nmetadata: {name: a, labels: {node-role.kubernetes.io/control-plane: ''}}\nstatus: {nodeInfo: {kubeletVersion: v1.30.7-eks-68cabf3}}\n---\n";
     for (objects, version, expected) in [
+        (own, "v1.30.7-eks-68cabf3", Distribution::Upstream),
+        (&format!("{own}{kubeadm}"), "v1.30.7-eks-68cabf3", Distribution::Kubeadm),
         (talos, "v1.36.1", Distribution::Talos),
         (kubeadm, "v1.36.1", Distribution::Kubeadm),
         (kubeadm, "v1.36.1+k3s1", Distribution::K3s),
