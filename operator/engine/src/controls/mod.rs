@@ -5,6 +5,8 @@
 
 // First: the controls use its macros.
 #[macro_use]
+mod kinds;
+#[macro_use]
 mod remedy;
 
 pub mod api;

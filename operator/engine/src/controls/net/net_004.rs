@@ -37,20 +37,7 @@ pub const CONTROL: Control = Control {
     needs: &[Need {
         kind: Kind::NetworkPolicy,
     }],
-    check: Check::Object(
-        &[
-            Kind::NetworkPolicy,
-            Kind::Pod,
-            Kind::Deployment,
-            Kind::ReplicaSet,
-            Kind::StatefulSet,
-            Kind::DaemonSet,
-            Kind::Job,
-            Kind::CronJob,
-            Kind::ReplicationController,
-        ],
-        check,
-    ),
+    check: Check::Object(workloads_and!(Kind::NetworkPolicy), check),
     ..Control::WORKLOAD
 };
 

@@ -31,20 +31,7 @@ pub const CONTROL: Control = Control {
             "Kubernetes documentation, Security Checklist",
         ],
     },
-    check: Check::Object(
-        &[
-            Kind::Service,
-            Kind::Pod,
-            Kind::Deployment,
-            Kind::ReplicaSet,
-            Kind::StatefulSet,
-            Kind::DaemonSet,
-            Kind::Job,
-            Kind::CronJob,
-            Kind::ReplicationController,
-        ],
-        check,
-    ),
+    check: Check::Object(workloads_and!(Kind::Service), check),
     ..Control::WORKLOAD
 };
 

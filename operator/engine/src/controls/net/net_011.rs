@@ -32,21 +32,7 @@ pub const CONTROL: Control = Control {
             "Kubernetes blog, Ingress NGINX Retirement",
         ],
     },
-    check: Check::Object(
-        &[
-            Kind::Ingress,
-            Kind::ConfigMap,
-            Kind::Pod,
-            Kind::Deployment,
-            Kind::ReplicaSet,
-            Kind::StatefulSet,
-            Kind::DaemonSet,
-            Kind::Job,
-            Kind::CronJob,
-            Kind::ReplicationController,
-        ],
-        check,
-    ),
+    check: Check::Object(workloads_and!(Kind::Ingress, Kind::ConfigMap), check),
     ..Control::WORKLOAD
 };
 

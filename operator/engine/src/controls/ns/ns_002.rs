@@ -30,15 +30,7 @@ pub const CONTROL: Control = Control {
         ],
     },
     check: Check::Object(
-        &[
-            Kind::Pod,
-            Kind::Deployment,
-            Kind::ReplicaSet,
-            Kind::StatefulSet,
-            Kind::DaemonSet,
-            Kind::Job,
-            Kind::CronJob,
-            Kind::ReplicationController,
+        workloads_and!(
             Kind::Service,
             Kind::Ingress,
             Kind::NetworkPolicy,
@@ -53,8 +45,8 @@ pub const CONTROL: Control = Control {
             Kind::PodTemplate,
             Kind::EndpointSlice,
             Kind::HorizontalPodAutoscaler,
-            Kind::CsiStorageCapacity,
-        ],
+            Kind::CsiStorageCapacity
+        ),
         check,
     ),
     ..Control::WORKLOAD

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::controls::catalogue::{cis, mitre, nsa, trivy};
 use crate::controls::{Check, Control, ControlId, Docs, Judgement, ObjectScope, Severity, Threat};
-use crate::model::{Kind, Workload};
+use crate::model::Workload;
 use crate::policy::SYSTEM_NAMESPACES;
 
 /// The control.
@@ -30,19 +30,7 @@ pub const CONTROL: Control = Control {
             "CIS Kubernetes Benchmark 1.12, 5.6.1",
         ],
     },
-    check: Check::Object(
-        &[
-            Kind::Pod,
-            Kind::Deployment,
-            Kind::ReplicaSet,
-            Kind::StatefulSet,
-            Kind::DaemonSet,
-            Kind::Job,
-            Kind::CronJob,
-            Kind::ReplicationController,
-        ],
-        check,
-    ),
+    check: Check::Object(workloads_and!(), check),
     ..Control::WORKLOAD
 };
 

@@ -1,5 +1,6 @@
 //! Controls of resource limits (NSA/CISA guide, section "Network separation and hardening", resource policies).
 
+mod compute;
 pub mod res_001;
 pub mod res_002;
 pub mod res_003;

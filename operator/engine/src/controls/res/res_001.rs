@@ -1,8 +1,8 @@
 //! RES-001 No memory request or limit
 
+use super::compute::{REQUESTS, is_stated};
 use crate::controls::catalogue::{kubescape, mitre, nsa, trivy};
-use crate::controls::{Check, ContainerScope, Control, ControlId, Docs, Judgement, Parameter, Severity, Threat};
-use crate::model::ContainerKind;
+use crate::controls::{Check, ContainerScope, Control, ControlId, Docs, Judgement, Severity, Threat};
 
 /// The control.
 pub const CONTROL: Control = Control {
@@ -27,35 +27,11 @@ pub const CONTROL: Control = Control {
             "Kubernetes documentation, Resource Management for Pods and Containers",
         ],
     },
-    parameters: &[Parameter {
-        name: "requests",
-        help: "`Effective` takes a limit as the request, too, as the API server does; `Stated` wants both written.",
-        default: &["Effective"],
-        accepts: |value| match value {
-            "Effective" | "Stated" => Ok(()),
-            _ => Err(format!("`{value}` is not known; write Effective or Stated")),
-        },
-    }],
+    parameters: REQUESTS,
     check: Check::EachContainer(check),
     ..Control::WORKLOAD
 };
 
 fn check(at: &ContainerScope<'_>, judgement: &mut Judgement) {
-    if at.kind == ContainerKind::Ephemeral {
-        return; // the API server refuses resources there
-    }
-    let resources = &at.container.resources;
-    // Without a request the API server takes the limit.
-    let stated = at.pod.parameters.values("requests", &["Effective"]).contains(&"Stated");
-    let default = resources.limits.get(RESOURCE).filter(|_| !stated);
-    let request = resources.requests.get(RESOURCE).or(default);
-    for (field, value) in [("requests", request), ("limits", resources.limits.get(RESOURCE))] {
-        if value.is_some_and(|value| !value.is_null()) {
-            judgement.pass();
-        } else {
-            judgement.fail(&format!("resources.{field}.{RESOURCE}"), None, "a quantity");
-        }
-    }
+    is_stated("memory", at, judgement);
 }
-
-const RESOURCE: &str = "memory";

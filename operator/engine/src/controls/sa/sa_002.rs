@@ -34,20 +34,7 @@ pub const CONTROL: Control = Control {
     needs: &[Need {
         kind: Kind::ServiceAccount,
     }],
-    check: Check::Object(
-        &[
-            Kind::ServiceAccount,
-            Kind::Pod,
-            Kind::Deployment,
-            Kind::ReplicaSet,
-            Kind::StatefulSet,
-            Kind::DaemonSet,
-            Kind::Job,
-            Kind::CronJob,
-            Kind::ReplicationController,
-        ],
-        check,
-    ),
+    check: Check::Object(workloads_and!(Kind::ServiceAccount), check),
     ..Control::WORKLOAD
 };
 

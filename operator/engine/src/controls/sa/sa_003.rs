@@ -44,21 +44,7 @@ pub const CONTROL: Control = Control {
             kind: Kind::ClusterRole,
         },
     ],
-    check: Check::Object(
-        &[
-            Kind::RoleBinding,
-            Kind::ClusterRoleBinding,
-            Kind::Pod,
-            Kind::Deployment,
-            Kind::ReplicaSet,
-            Kind::StatefulSet,
-            Kind::DaemonSet,
-            Kind::Job,
-            Kind::CronJob,
-            Kind::ReplicationController,
-        ],
-        check,
-    ),
+    check: Check::Object(workloads_and!(Kind::RoleBinding, Kind::ClusterRoleBinding), check),
     ..Control::WORKLOAD
 };
 

@@ -22,8 +22,8 @@ pub const CONTROL: Control = Control {
     ],
     docs: Docs {
         why: "Holes in a release that nobody supports stay open, and their descriptions are public. A kubelet that is too far from its API server is tested by nobody: fields that protect a pod may be dropped in silence.",
-        reads: "The version that the API server names, `status.nodeInfo.kubeletVersion` of Nodes, the image tag of containers that run `kube-proxy`; a table of the upstream's releases that Ironside brings along, which names its day and its sources (`operator/engine/src/releases/kubernetes.json`).",
-        allowed: "A minor release before its end of life, at a patch that is at most about a quarter of a year behind. Kubelets and kube-proxy at most three minor releases behind the API server, never ahead. Unknown once the table is older than 180 days, for a release that is newer than it, and for EKS and GKE after the upstream's end of life, where the provider's own support counts. In files only the support of the kubelet is judged: no API server is there to compare it with.",
+        reads: "The version that the API server names, `status.nodeInfo.kubeletVersion` of Nodes, the image tag of containers that run `kube-proxy`, `kube-scheduler` and `kube-controller-manager`; a table of the upstream's releases that Ironside brings along, which names its day and its sources (`operator/engine/src/releases/kubernetes.json`).",
+        allowed: "A minor release before its end of life, at a patch that is at most about a quarter of a year behind. Kubelets and kube-proxy at most three minor releases behind the API server, scheduler and controller manager at most one, none ahead. Unknown once the table is older than 180 days, for a release that is newer than it, and for EKS and GKE after the upstream's end of life, where the provider's own support counts. In files only the support of the kubelet is judged: no API server is there to compare it with.",
         repair: "None: upgrade the control plane one minor release after another, then drain and upgrade the nodes. Before, look for APIs that the next release leaves out.",
         breaks: "Whatever uses an API that the next release has left out; pods of drained nodes restart.",
         sources: &[
@@ -34,12 +34,29 @@ pub const CONTROL: Control = Control {
     },
     needs: &[Need { kind: Kind::Pod }, Need { kind: Kind::Node }],
     // Beside the API server itself and Nodes, which every check of components may look at.
-    check: Check::Component(&[Component::KubeProxy], check),
+    check: Check::Component(
+        &[
+            Component::KubeProxy,
+            Component::KubeScheduler,
+            Component::KubeControllerManager,
+        ],
+        check,
+    ),
     ..Control::COMPONENT
 };
 
 /// Minor releases that kubelets and kube-proxy may be behind the API server (Version Skew Policy, since 1.28).
-const BEHIND: u32 = 3;
+const NODE: u32 = 3;
+
+/// Those that the rest of the control plane may be: one, while it is upgraded.
+const CONTROL_PLANE: u32 = 1;
+
+/// Whose image names the version, and how many minor releases it may be behind.
+const BY_IMAGE: [(Component, u32); 3] = [
+    (Component::KubeProxy, NODE),
+    (Component::KubeScheduler, CONTROL_PLANE),
+    (Component::KubeControllerManager, CONTROL_PLANE),
+];
 
 const KUBELET: &str = "/status/nodeInfo/kubeletVersion";
 
@@ -71,7 +88,7 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
         match Version::parse(nodes.said).filter(|version| version.major == 1) {
             Some(version) => {
                 is_supported(&version, &place, by_provider, table, judgement);
-                is_near(&version, server, &place, judgement);
+                is_near(&version, NODE, server, &place, judgement);
             }
             None => judgement.unknown(Gap {
                 reason: "Malformed",
@@ -83,11 +100,19 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
             }),
         }
     }
-    for process in at.processes(Component::KubeProxy) {
-        // An image without such a tag does not tell what it holds.
-        let tag = process.runs_in.and_then(|container| Image::parse(&container.image).tag);
-        if let Some(version) = tag.and_then(Version::parse).filter(|version| version.major == 1) {
-            is_near(&version, server, &format!("{}/image", process.pointer), judgement);
+    for (component, behind) in BY_IMAGE {
+        for process in at.processes(component) {
+            // An image without such a tag does not tell what it holds.
+            let tag = process.runs_in.and_then(|container| Image::parse(&container.image).tag);
+            if let Some(version) = tag.and_then(Version::parse).filter(|version| version.major == 1) {
+                is_near(
+                    &version,
+                    behind,
+                    server,
+                    &format!("{}/image", process.pointer),
+                    judgement,
+                );
+            }
         }
     }
 }
@@ -126,12 +151,16 @@ fn is_supported(
     }
 }
 
-fn is_near(version: &Version, server: Option<&Version>, place: &str, judgement: &mut Judgement) {
+fn is_near(version: &Version, behind: u32, server: Option<&Version>, place: &str, judgement: &mut Judgement) {
     let Some(server) = server else { return };
     let is_ahead = version.minor > server.minor;
-    if is_ahead || version.minor.saturating_add(BEHIND) < server.minor {
-        let expected =
-            format!("at most {BEHIND} minor releases behind the API server ({server}), and never ahead of it");
+    if is_ahead || version.minor.saturating_add(behind) < server.minor {
+        let releases = if behind == 1 {
+            "one minor release"
+        } else {
+            &format!("{behind} minor releases")
+        };
+        let expected = format!("at most {releases} behind the API server ({server}), and never ahead of it");
         judgement.fail_at(place, Some(version.as_str().into()), &expected);
     } else {
         judgement.pass();

@@ -34,20 +34,7 @@ pub const CONTROL: Control = Control {
         ],
     },
     needs: &[Need { kind: Kind::Pod }],
-    check: Check::Object(
-        &[
-            Kind::Deployment,
-            Kind::Pod,
-            Kind::ReplicaSet,
-            Kind::StatefulSet,
-            Kind::DaemonSet,
-            Kind::Job,
-            Kind::CronJob,
-            Kind::ReplicationController,
-            Kind::Service,
-        ],
-        check,
-    ),
+    check: Check::Object(workloads_and!(Kind::Service), check),
     ..Control::WORKLOAD
 };
 

@@ -172,21 +172,27 @@ fn a_node_that_says_something_new_has_its_components_judged_again() {
 }
 
 #[test]
-fn the_proxy_tells_its_version_by_its_image() {
-    let proxy = |tag: &str| {
+fn programs_tell_their_version_by_their_image() {
+    let said = |program: &str, tag: &str| {
         let mut case = cluster("v1.37.2", &[]);
-        let pod = json!({"metadata": {"name": "proxy", "namespace": "kube-system"},
-            "spec": {"containers": [{"name": "p", "image": format!("registry.k8s.io/kube-proxy:{tag}"), "command": ["kube-proxy"]}]}});
+        let pod = json!({"metadata": {"name": "p", "namespace": "kube-system"},
+            "spec": {"containers": [{"name": "p", "image": format!("registry.k8s.io/{program}:{tag}"), "command": [program]}]}});
         case.world.apply(Delta::Apply(Object::decode(Kind::Pod, &pod).unwrap()));
         at(&mut case, now())
     };
-    assert_eq!(proxy("v1.34.1").verdict, Verdict::Pass);
-    assert_eq!(proxy("latest").verdict, Verdict::Pass, "it does not say");
-    let finding = proxy("v1.33.1-eksbuild.2");
-    assert_eq!(
-        places(&finding),
-        ["/objects/Pod/kube-system/proxy/spec/containers/0/image"]
-    );
+    for (program, oldest, too_old) in [
+        ("kube-proxy", "v1.34.1", "v1.33.1-eksbuild.2"),
+        ("kube-scheduler", "v1.36.0", "v1.35.4"),
+        ("kube-controller-manager", "v1.36.0", "v1.35.4"),
+    ] {
+        assert_eq!(said(program, oldest).verdict, Verdict::Pass, "{program}");
+        assert_eq!(said(program, "latest").verdict, Verdict::Pass, "it does not say");
+        for wrong in [too_old, "v1.38.0"] {
+            let finding = said(program, wrong);
+            let place = "/objects/Pod/kube-system/p/spec/containers/0/image";
+            assert_eq!(places(&finding), [place], "{program} {wrong}");
+        }
+    }
 }
 
 /// A cluster with nodes of the control plane and others; `true` for those that are kept free.
