@@ -99,6 +99,17 @@ pub struct Description {
     pub steps: Vec<(String, f64)>,
 }
 
+impl Description {
+    /// The file with the settings of a program, which it reads when it is started ([`crate::Cluster::restart_daemon`]); in JSON. `None` of one that has none.
+    pub fn settings(&self, daemon: Daemon) -> Option<PathBuf> {
+        match daemon {
+            Daemon::Kubelet => Some(self.dial.with_file_name("kubelet.yaml")),
+            Daemon::KubeProxy => Some(self.dial.with_file_name("kube-proxy.yaml")),
+            _ => None,
+        }
+    }
+}
+
 /// Removes what the nodes of a control plane left in the cgroup hierarchies when its supervisor was killed.
 pub(crate) fn sweep(control_plane: &str) {
     for place in Place::ALL {

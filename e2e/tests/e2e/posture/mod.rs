@@ -87,7 +87,7 @@ fn row<'s>(scan: &'s Value, component: &str) -> Result<&'s Value> {
 }
 
 /// A policy for the cluster that asks for some controls.
-fn cluster_policy(name: &str, controls: &[&str]) -> Value {
+pub(crate) fn cluster_policy(name: &str, controls: &[&str]) -> Value {
     let controls: Vec<Value> = controls.iter().map(|id| json!({"id": id, "mode": "Audit"})).collect();
     json!({
         "apiVersion": "hardening.ironside.dev/v1alpha1", "kind": "ClusterHardeningPolicy", "metadata": {"name": name},
@@ -96,7 +96,7 @@ fn cluster_policy(name: &str, controls: &[&str]) -> Value {
 }
 
 /// How a component stands under a policy, once `is_it` says that it stands so.
-async fn until_component(
+pub(crate) async fn until_component(
     test: &Scenario<'_>,
     policy: &str,
     (what, component): (&str, &str),

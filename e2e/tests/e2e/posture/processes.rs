@@ -60,9 +60,32 @@ async fn each_flag_of_what_runs_beside_the_api_server_turns_its_verdict() -> Res
             let row = row(&seen, component)?;
             ensure!(row["coveragePercent"] == 100, "{row}");
         }
-        Ok(())
+        whom_etcd_trusts(test).await
     })
     .await
+}
+
+/// ETCD-004 compares two processes: which CA etcd asks of its clients, and which one the API server asks of its own.
+async fn whom_etcd_trusts(test: &Scenario<'_>) -> Result<()> {
+    let description = test.cluster.description()?;
+    let file = |name: &str| description.authority.with_file_name(name).display().to_string();
+    let authority = description.authority.display();
+    let verified = [
+        format!("--etcd-cafile={authority}"),
+        format!("--etcd-certfile={}", file("kubelet-client.crt")),
+        format!("--etcd-keyfile={}", file("kubelet-client.key")),
+    ];
+    let verified: Vec<&str> = verified.iter().map(String::as_str).collect();
+    let own = rcgen::generate_simple_self_signed(["etcd-ca".to_owned()])?;
+    std::fs::write(file("etcd-ca.crt"), own.cert.pem())?;
+    let own = format!("--trusted-ca-file={}", file("etcd-ca.crt"));
+    // etcd trusts every client of the cluster, and the API server anybody who answers; then each alone; then neither.
+    show(test, Component::ApiServer).await?;
+    is_said(test, None, &[("ETCD-004", "Fail", "")]).await?;
+    turn(test, Component::Etcd, &[&own], &[("ETCD-004", "Fail", "")]).await?;
+    turn(test, Component::ApiServer, &verified, &[("ETCD-004", "Pass", "")]).await?;
+    let shared = format!("--trusted-ca-file={authority}");
+    turn(test, Component::Etcd, &[&shared], &[("ETCD-004", "Fail", "")]).await
 }
 
 /// etcd serves the API server without TLS on a loopback address; beside that anything can be asked of it.

@@ -9,6 +9,7 @@ mod policies;
 mod prediction;
 mod registry;
 mod said;
+mod settings;
 mod signatures;
 mod worlds;
 
