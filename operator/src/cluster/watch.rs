@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use ironside_engine::detect::Writer;
+use jiff::Timestamp;
 use kube::api::{ListParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 use parking_lot::Mutex;
@@ -256,7 +257,7 @@ impl Task {
                     WatchEvent::Added(raw) | WatchEvent::Modified(raw) => {
                         remember(version, raw_version(&raw));
                         let item = Item::decode(self.watch.source, &raw);
-                        let writer = author::of(self.watch.source, &raw);
+                        let writer = author::of(self.watch.source, &raw, &item, Timestamp::now());
                         self.send(Seen::Applied(Box::new(item), writer)).await?;
                     }
                     WatchEvent::Deleted(raw) => {

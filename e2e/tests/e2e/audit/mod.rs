@@ -1,5 +1,6 @@
 //! The audit sink behind a real API server's webhook backend.
 
+mod deeds;
 mod detections;
 mod load;
 mod sink;

@@ -115,11 +115,17 @@ impl Change<'_> {
 
 fn put(before: &Snapshot, object: &Object, writer: Option<&Writer>, sightings: &mut Vec<Sighting>) {
     let Some(meta) = metadata(object) else { return };
+    let reference = object.reference();
+    // Who takes something away leaves no trace where others wrote before: the last of those made another change.
+    let earlier = before
+        .metadata(&reference)
+        .and_then(|meta| Writer::last(&meta.managed_fields));
+    let writer = writer.cloned().or_else(|| Writer::last(&meta.managed_fields));
     let mut change = Change {
         before,
-        reference: object.reference(),
+        reference,
         uid: meta.uid.clone(),
-        writer: writer.cloned().or_else(|| Writer::last(&meta.managed_fields)),
+        writer: writer.filter(|writer| earlier.as_ref() != Some(writer)),
         sightings,
     };
     match object {

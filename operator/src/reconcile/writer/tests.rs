@@ -230,16 +230,20 @@ fn a_change_that_loosens_is_told_and_our_own_undo_is_not() {
     assert_eq!(told(&mut events), [""; 0], "our undo is nobody's deed");
 }
 
+/// A NetworkPolicy that lets nothing in.
+fn closed() -> Result<Item, Unreadable> {
+    let closed = json!({"metadata": {"name": "closed", "namespace": "shop"}, "spec": {"podSelector": {}}});
+    object(Kind::NetworkPolicy, closed)
+}
+
 #[test]
 fn what_a_first_list_has_is_nobodys_deed_and_what_a_later_one_lacks_is() {
     let Scene {
         mut writer, mut events, ..
     } = scene_that(true);
     let now = Timestamp::UNIX_EPOCH;
-    let closed = json!({"metadata": {"name": "closed", "namespace": "shop"}, "spec": {"podSelector": {}}});
-    let source = Source::Cluster(Kind::NetworkPolicy);
-    let list = |objects: Vec<Result<Item, Unreadable>>| replaced(source, objects);
-    writer.step([list(vec![object(Kind::NetworkPolicy, closed)])], now);
+    let list = |objects: Vec<Result<Item, Unreadable>>| replaced(Source::Cluster(Kind::NetworkPolicy), objects);
+    writer.step([list(vec![closed()])], now);
     assert_eq!(told(&mut events), [""; 0]);
     // The watch broke, and the policy was gone when everything was listed anew.
     writer.step([list(Vec::new())], now);
@@ -255,9 +259,8 @@ fn what_changed_while_rights_were_missing_is_told_once_they_are_back() {
         mut writer, mut events, ..
     } = scene_that(true);
     let now = Timestamp::UNIX_EPOCH;
-    let closed = json!({"metadata": {"name": "closed", "namespace": "shop"}, "spec": {"podSelector": {}}});
     let source = Source::Cluster(Kind::NetworkPolicy);
-    writer.step([replaced(source, vec![object(Kind::NetworkPolicy, closed)])], now);
+    writer.step([replaced(source, vec![closed()])], now);
     writer.step([message(source, Seen::Standing(Standing::Denied))], now);
     writer.step([replaced(source, Vec::new())], now);
     assert_eq!(

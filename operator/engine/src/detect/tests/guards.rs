@@ -43,18 +43,33 @@ fn pod_security_labels_that_are_lowered_are_seen_and_others_not() {
 }
 
 #[test]
-fn a_sighting_names_who_wrote_last_and_when() {
+fn a_sighting_names_who_wrote_last_and_when_if_that_was_the_change() {
+    let by = |manager: &str, at: &str, labels: Value| {
+        let mut namespace = namespace(labels);
+        namespace["metadata"]["managedFields"][0]["manager"] = json!(manager);
+        namespace["metadata"]["managedFields"][0]["time"] = json!(at);
+        Some(namespace)
+    };
+    let restricted = json!({"pod-security.kubernetes.io/enforce": "restricted"});
+    let baseline = json!({"pod-security.kubernetes.io/enforce": "baseline"});
+    let before = || by("helm", "2026-11-29T00:00:00Z", restricted.clone());
     let lowered = sightings(
         Kind::Namespace,
-        Some(namespace(json!({"pod-security.kubernetes.io/enforce": "baseline"}))),
-        Some(namespace(json!({}))),
+        before(),
+        by("kubectl-label", "2026-11-29T01:02:03Z", baseline),
     );
     assert_eq!(
         lowered[0].to_string(),
-        "Namespace shop: enforce lowered from baseline to privileged; last written by kubectl-label at 2026-11-29T01:02:03Z"
+        "Namespace shop: enforce lowered from restricted to baseline; last written by kubectl-label at 2026-11-29T01:02:03Z"
     );
     assert_eq!(lowered[0].namespace, "shop");
     assert_eq!(lowered[0].regarding, Some(ObjectRef::new(Kind::Namespace, "", "shop")));
+    // Whoever takes a label away owns nothing.
+    let taken = sightings(Kind::Namespace, before(), by("helm", "2026-11-29T00:00:00Z", json!({})));
+    assert_eq!(
+        taken[0].to_string(),
+        "Namespace shop: enforce lowered from restricted to privileged"
+    );
 }
 
 fn policy(spec: Value) -> Value {
