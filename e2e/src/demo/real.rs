@@ -116,6 +116,9 @@ async fn users(client: &Client) -> Result<Vec<String>> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
     let mut lines = Vec::new();
     for pod in pods.list(&ListParams::default()).await?.items {
+        if pod.metadata.deletion_timestamp.is_some() {
+            continue; // of before, on its way out
+        }
         let status = serde_json::to_value(&pod.status)?;
         let user = &status["containerStatuses"][0]["user"]["linux"]["uid"];
         let spec = pod.spec.as_ref().context("a pod has a spec")?;
