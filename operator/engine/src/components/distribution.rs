@@ -90,7 +90,7 @@ impl Distribution {
     pub fn of_cluster(by_version: Self, world: &Snapshot) -> Self {
         let is_owned = || nodes(world).any(ClusterNode::is_control_plane);
         let is_possible = |found: &Self| !(found.hides_control_plane() && is_owned());
-        let by_nodes = || nodes(world).find_map(of_node);
+        let by_nodes = || nodes(world).find_map(Self::of_node);
         let named = (by_version != Self::Upstream).then_some(by_version);
         if let Some(found) = named.filter(is_possible).or_else(|| by_nodes().filter(is_possible)) {
             return found;
@@ -100,6 +100,31 @@ impl Distribution {
             return Self::Kubeadm;
         }
         Self::Upstream
+    }
+
+    /// By what a node shows of itself.
+    pub fn of_node(node: &ClusterNode) -> Option<Self> {
+        let by_label = LABELS.into_iter().find(|(prefix, _)| {
+            let mut keys = node.metadata.labels.keys();
+            keys.any(|key| key.starts_with(prefix))
+        });
+        if let Some((_, distribution)) = by_label {
+            return Some(distribution);
+        }
+        if node.spec.provider_id.starts_with("kind://") {
+            return Some(Self::Kind);
+        }
+        let of_version = Self::of_version(&node.status.node_info.kubelet_version);
+        let is_talos = node.status.node_info.os_image.starts_with("Talos");
+        match of_version {
+            Self::Upstream => is_talos.then_some(Self::Talos),
+            named => Some(named),
+        }
+    }
+
+    /// Whether its makers mend releases by themselves, and for longer than the projects that these are from.
+    pub const fn mends_releases(self) -> bool {
+        matches!(self, Self::Eks | Self::Gke | Self::Aks | Self::OpenShift)
     }
 
     /// Whether somebody else runs the control plane, out of its owner's sight.
@@ -160,6 +185,14 @@ impl Distribution {
     }
 }
 
+/// How labels begin that the provider or the installer sets on every node.
+const LABELS: [(&str, Distribution); 4] = [
+    ("eks.amazonaws.com/", Distribution::Eks),
+    ("cloud.google.com/gke-", Distribution::Gke),
+    ("kubernetes.azure.com/", Distribution::Aks),
+    ("node.openshift.io/os_id", Distribution::OpenShift),
+];
+
 /// Whether a component belongs to the control plane.
 pub(super) const fn is_control_plane(component: Component) -> bool {
     matches!(
@@ -180,30 +213,4 @@ fn nodes(world: &Snapshot) -> impl Iterator<Item = &ClusterNode> {
             Resource::Node(node) => Some(node),
             _ => None,
         })
-}
-
-fn of_node(node: &ClusterNode) -> Option<Distribution> {
-    // How labels begin that the provider or the installer sets on every node.
-    const LABELS: [(&str, Distribution); 4] = [
-        ("eks.amazonaws.com/", Distribution::Eks),
-        ("cloud.google.com/gke-", Distribution::Gke),
-        ("kubernetes.azure.com/", Distribution::Aks),
-        ("node.openshift.io/os_id", Distribution::OpenShift),
-    ];
-    let by_label = LABELS.into_iter().find(|(prefix, _)| {
-        let mut keys = node.metadata.labels.keys();
-        keys.any(|key| key.starts_with(prefix))
-    });
-    if let Some((_, distribution)) = by_label {
-        return Some(distribution);
-    }
-    if node.spec.provider_id.starts_with("kind://") {
-        return Some(Distribution::Kind);
-    }
-    let of_version = Distribution::of_version(&node.status.node_info.kubelet_version);
-    let is_talos = node.status.node_info.os_image.starts_with("Talos");
-    match of_version {
-        Distribution::Upstream => is_talos.then_some(Distribution::Talos),
-        named => Some(named),
-    }
 }

@@ -28,7 +28,7 @@ pub const CONTROL: Control = Control {
     docs: Docs {
         why: "The container runtime is what keeps a container in: holes in it, such as CVE-2022-23648 and CVE-2024-21626, let an image or a pod onto the node. In a release that nobody supports they stay open.",
         reads: "`status.nodeInfo.containerRuntimeVersion` of Nodes, as kubelets report it; labels that name the pool of a node; a table of containerd's releases with a date and its sources (`operator/engine/src/releases/containerd.json`). CRI-O has the releases of Kubernetes and ends with them.",
-        allowed: "A release before its end, at a patch that is at most about a quarter of a year behind (containerd; CRI-O patches only where it must). In each pool one version; while a pool is being replaced it has two. Unknown where a release has passed an end that was only planned when the table was made, which projects often move; for EKS and GKE, which mend releases themselves; for other runtimes; and once the table is older than 180 days, or the release is newer than it.",
+        allowed: "A release before its end, at a patch that is at most about a quarter of a year behind (containerd; CRI-O patches only where it must). In each pool one version; while a pool is being replaced it has two. Unknown where a release has passed an end that was only planned when the table was made, which projects often move; for EKS, GKE, AKS and OpenShift, which mend releases themselves; for other runtimes; and once the table is older than 180 days, or the release is newer than it.",
         repair: "None: upgrade the runtime of one node after another, drained (kubeadm: the package `containerd.io` or `cri-o` of the node; k3s, RKE2 and Talos bring theirs along and are upgraded themselves; EKS, GKE and AKS: a newer image of the node pool).",
         breaks: "Pods of drained nodes restart; containerd 2 refuses what version 1 only warned of, such as images of schema 1.",
         sources: &[
@@ -53,7 +53,7 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
         let info = &node.status.node_info;
         (
             &*info.container_runtime_version,
-            Distribution::of_version(&info.kubelet_version),
+            Distribution::of_node(node).unwrap_or_default(),
         )
     };
     for nodes in at.nodes(judgement, said) {
@@ -113,7 +113,7 @@ fn is_supported(calendar: &Calendar, seen: &Seen<'_>, now: Timestamp, judgement:
     };
     let (version, runtime) = (seen.version, seen.runtime);
     let release = format!("{}.{}", version.major, version.minor);
-    let is_provided = seen.distribution.hides_control_plane();
+    let is_provided = seen.distribution.mends_releases();
     let is_own = std::ptr::eq(calendar, containerd());
     match table.standing(version.major, version.minor) {
         Standing::Ended(_) if is_provided => {

@@ -23,7 +23,7 @@ pub const CONTROL: Control = Control {
     docs: Docs {
         why: "Holes in a release that nobody supports stay open, and their descriptions are public. A kubelet that is too far from its API server is tested by nobody: fields that protect a pod may be dropped in silence.",
         reads: "The version that the API server names, `status.nodeInfo.kubeletVersion` of Nodes, the image tag of containers that run `kube-proxy`, `kube-scheduler` and `kube-controller-manager`; a table of the upstream's releases that Ironside brings along, which names its day and its sources (`operator/engine/src/releases/kubernetes.json`).",
-        allowed: "A minor release before its end of life, at a patch that is at most about a quarter of a year behind. Kubelets and kube-proxy at most three minor releases behind the API server, scheduler and controller manager at most one, none ahead. Unknown once the table is older than 180 days, for a release that is newer than it, and for EKS and GKE after the upstream's end of life, where the provider's own support counts. In files only the support of the kubelet is judged: no API server is there to compare it with.",
+        allowed: "A minor release before its end of life, at a patch that is at most about a quarter of a year behind. Kubelets and kube-proxy at most three minor releases behind the API server, scheduler and controller manager at most one, none ahead. Unknown once the table is older than 180 days, for a release that is newer than it, and for EKS, GKE, AKS and OpenShift after the upstream's end of life, where their own support counts. In files only the support of the kubelet is judged: no API server is there to compare it with.",
         repair: "None: upgrade the control plane one minor release after another, then drain and upgrade the nodes. Before, look for APIs that the next release leaves out.",
         breaks: "Whatever uses an API that the next release has left out; pods of drained nodes restart.",
         sources: &[
@@ -71,7 +71,7 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
             None
         }
     };
-    let by_provider = at.distribution().hides_control_plane();
+    let by_provider = at.distribution().mends_releases();
     let server = at.version().filter(|version| version.major == 1);
     if at.is_cluster() {
         match server {
@@ -127,7 +127,7 @@ fn is_supported(
     let Some(table) = table else { return };
     let (minor, patch) = (version.minor, version.patch);
     // Providers patch releases by themselves, and for longer.
-    let is_provided = by_provider || Distribution::of_version(version.as_str()).hides_control_plane();
+    let is_provided = by_provider || Distribution::of_version(version.as_str()).mends_releases();
     let observed = || Some(Value::from(version.as_str()));
     match table.standing(version.major, minor) {
         Standing::Ended(_) if is_provided => judgement.unknown(Gap {

@@ -101,6 +101,19 @@ fn who_supports_it_decides_when_it_is_over() {
         assert_eq!(finding.gaps[0].reason, "ProviderSupport");
         assert_eq!(finding.gaps[0].responsibility, Responsibility::Provider);
     }
+    // Two that show it by their nodes, as `kubectl get nodes --show-labels` has them.
+    for (label, version) in [
+        ("kubernetes.azure.com/cluster", "v1.33.5"),
+        ("node.openshift.io/os_id", "v1.33.4+bd9e442"),
+    ] {
+        let mut case = cluster(version, &[]);
+        let node = json!({"metadata": {"name": "a", "labels": {label: "x"}}, "status": {"nodeInfo": {"kubeletVersion": version}}});
+        case.world
+            .apply(Delta::Apply(Object::decode(Kind::Node, &node).unwrap()));
+        let finding = at(&mut case, now());
+        assert_eq!(finding.verdict, Verdict::Unknown, "{label}");
+        assert_eq!(finding.gaps[0].reason, "ProviderSupport");
+    }
     // Supported by the upstream, with the provider's own patches.
     assert_eq!(judged("v1.36.0-gke.100", &["v1.35.3-eks-abc"]).verdict, Verdict::Pass);
     assert_eq!(judged("v1.34.1+k3s1", &[]).verdict, Verdict::Fail);
