@@ -1,9 +1,10 @@
 //! Kinds that several controls look at.
 
-/// The kinds of workloads that manifests hold, and others, as [`super::Check::Object`] takes them.
+/// The kinds of workloads that manifests hold, with others before and behind, as [`super::Check::Object`] takes them: first what a control is about.
 macro_rules! workloads_and {
-    ($($other:expr),* $(,)?) => {
+    ($($before:expr),* $(; $($behind:expr),*)?) => {
         &[
+            $($before,)*
             $crate::model::Kind::Pod,
             $crate::model::Kind::Deployment,
             $crate::model::Kind::ReplicaSet,
@@ -12,7 +13,7 @@ macro_rules! workloads_and {
             $crate::model::Kind::Job,
             $crate::model::Kind::CronJob,
             $crate::model::Kind::ReplicationController,
-            $($other,)*
+            $($($behind,)*)?
         ]
     };
 }

@@ -1,13 +1,14 @@
 //! NET-004 Pod without a network policy, or a policy that does not do what it says
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::controls::catalogue::{cis, kubescape, mitre, nsa, trivy};
 use crate::controls::{Check, Control, ControlId, Docs, Judgement, Need, ObjectScope, Severity, Threat};
-use std::sync::Arc;
-
 use crate::model::network::Peer;
 use crate::model::{Kind, NetworkPolicy};
+use crate::network::diff::is_ours;
 
 /// The control.
 pub const CONTROL: Control = Control {
@@ -25,7 +26,7 @@ pub const CONTROL: Control = Control {
     docs: Docs {
         why: "A pod that no policy selects may talk to everyone and be talked to by everyone. A policy whose selector, ports or addresses are misspelt is worse than none: it is believed.",
         reads: "Labels of pod templates; NetworkPolicies of the namespace, with every key as it is written.",
-        allowed: "Pods that some NetworkPolicy of their namespace selects; policies that the API server takes in full, that select a workload and that let in or out not simply everyone. Pods on the node's network are not applicable.",
+        allowed: "Pods that some NetworkPolicy of their namespace selects; policies that the API server takes in full, that select a workload (those that Ironside made may wait for one) and that let in or out not simply everyone. Pods on the node's network are not applicable.",
         repair: "None: NET-002 generates policies for namespaces that a policy of Ironside isolates.",
         breaks: "Nothing; a corrected policy may close connections that were open by mistake.",
         sources: &[
@@ -92,7 +93,9 @@ fn check_policy(at: &ObjectScope<'_>, policy: &NetworkPolicy, judgement: &mut Ju
     let mut workloads = shard.into_iter().flat_map(|shard| shard.workloads.values()).peekable();
     let known = workloads.peek().is_some();
     let selector = &policy.spec.pod_selector;
-    if known && !selector.is_empty() && !workloads.any(|workload| selector.matches(&workload.template.labels)) {
+    let selects = workloads.any(|workload| selector.matches(&workload.template.labels));
+    // Ironside itself lets in pods that come and go, such as those that answer for a certificate.
+    if known && !selector.is_empty() && !selects && !is_ours(policy) {
         let found = Some(json!("selects no workload"));
         judgement.fail_at("/spec/podSelector", found, "labels of a workload of the namespace");
     }

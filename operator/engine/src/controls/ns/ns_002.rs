@@ -30,8 +30,7 @@ pub const CONTROL: Control = Control {
         ],
     },
     check: Check::Object(
-        workloads_and!(
-            Kind::Service,
+        workloads_and!(; Kind::Service,
             Kind::Ingress,
             Kind::NetworkPolicy,
             Kind::PodDisruptionBudget,

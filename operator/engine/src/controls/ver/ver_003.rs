@@ -34,7 +34,7 @@ pub const CONTROL: Control = Control {
         ],
     },
     needs: &[Need { kind: Kind::Pod }],
-    check: Check::Object(workloads_and!(Kind::Service), check),
+    check: Check::Object(workloads_and!(; Kind::Service), check),
     ..Control::WORKLOAD
 };
 
