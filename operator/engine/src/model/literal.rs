@@ -7,9 +7,11 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 mod formats;
+mod pairs;
 
 pub use formats::credential;
 use formats::word;
+use pairs::Pairs;
 
 /// What is known of a literal value after it was looked at and forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,17 +162,24 @@ pub fn is_sensitive_name(name: &str) -> bool {
     })
 }
 
-/// Whether a part of some word of [`NAMES`], or of `key`, is in a name: most have none, and need not be taken apart.
-fn could_name_a_credential(name: &str) -> bool {
-    const PARTS: [&str; 8] = ["pass", "pwd", "secret", "token", "jwt", "bearer", "credential", "key"];
-    let bytes = name.as_bytes();
-    let has = |part: &&str| {
-        bytes
-            .windows(part.len())
-            .any(|it| it.eq_ignore_ascii_case(part.as_bytes()))
+/// A part of every word of [`NAMES`], and of `key`.
+const PARTS: [&str; 8] = ["pass", "pwd", "secret", "token", "jwt", "bearer", "credential", "key"];
+
+/// What [`PARTS`] begin with.
+static BEGINNINGS: Pairs = Pairs::of_any_case(&PARTS);
+
+/// Whether a name is among the words of a text, as far as [`PARTS`] tell: most texts have none, and need not be taken apart.
+fn could_name_a_credential(text: &str) -> bool {
+    let has_part = |at: usize| {
+        let rest = &text.as_bytes()[at..];
+        let begins = |part: &&str| {
+            rest.get(..part.len())
+                .is_some_and(|it| it.eq_ignore_ascii_case(part.as_bytes()))
+        };
+        PARTS.iter().any(begins)
     };
     // Letters beyond ASCII may have one of ASCII as their lower case.
-    !name.is_ascii() || PARTS.iter().any(has)
+    BEGINNINGS.places(text).any(has_part) || !text.is_ascii()
 }
 
 /// Words of `SOME_NAME`, `some-name`, `some.name` and `someName`, in lower case.
@@ -195,6 +204,9 @@ fn words(name: &str) -> Vec<String> {
 
 /// The name of a credential that a text assigns a literal to: `REDIS_PASSWORD=abc`, `password: abc`, `--token=abc`.
 pub fn assigned(text: &str) -> Option<String> {
+    if !could_name_a_credential(text) {
+        return None;
+    }
     text.lines().find_map(|line| {
         let line = line.trim().trim_start_matches(['#', ';', '-']).trim_start();
         let at = line.find(['=', ':'])?;

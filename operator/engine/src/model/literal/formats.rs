@@ -1,6 +1,7 @@
 //! Forms of credentials, as their issuers publish them.
 
 use super::could_be_secret;
+use super::pairs::Pairs;
 
 /// The kind of credential that a text has the form of, or holds.
 pub fn credential(text: &str) -> Option<&'static str> {
@@ -24,52 +25,42 @@ pub fn credential(text: &str) -> Option<&'static str> {
         .or_else(|| letters.have_any(b"=>:").then(|| named_key(text))?)
 }
 
-/// Which bytes a text has, those beyond ASCII left out.
+/// Which bytes a text has: a bit for each.
 #[derive(Clone, Copy)]
-struct Letters(u128);
+struct Letters([u64; 4]);
 
 impl Letters {
     fn of(text: &str) -> Self {
-        let ascii = text.bytes().filter(u8::is_ascii);
-        Self(ascii.fold(0, |all, byte| all | 1 << byte))
+        let mut letters = [0; 4];
+        for byte in text.bytes() {
+            letters[usize::from(byte / 64)] |= 1 << (byte % 64);
+        }
+        Self(letters)
+    }
+
+    const fn has(self, byte: u8) -> bool {
+        self.0[(byte / 64) as usize] >> (byte % 64) & 1 == 1
     }
 
     fn have(self, all: &[u8]) -> bool {
-        all.iter().all(|byte| self.0 >> byte & 1 == 1)
+        all.iter().all(|byte| self.has(*byte))
     }
 
     fn have_any(self, some: &[u8]) -> bool {
-        some.iter().any(|byte| self.0 >> byte & 1 == 1)
-    }
-}
-
-/// Pairs of bytes.
-struct Pairs([u64; 1024]);
-
-impl Pairs {
-    const NONE: Self = Self([0; 1024]);
-
-    const fn add(&mut self, first: u8, second: u8) {
-        let place = (first as usize) << 8 | second as usize;
-        self.0[place / 64] |= 1 << (place % 64);
-    }
-
-    const fn has(&self, first: u8, second: u8) -> bool {
-        let place = (first as usize) << 8 | second as usize;
-        self.0[place / 64] >> (place % 64) & 1 == 1
+        some.iter().any(|byte| self.has(*byte))
     }
 }
 
 /// What the marks of [`FORMATS`] begin with.
 static BEGINNINGS: Pairs = {
-    let mut pairs = Pairs::NONE;
+    let mut pairs = Pairs::none();
     let mut at = 0;
     while at < FORMATS.len() {
         let marks = FORMATS[at].begins;
         let mut mark = 0;
         while mark < marks.len() {
             let bytes = marks[mark].as_bytes();
-            pairs.add(bytes[0], bytes[1]);
+            pairs = pairs.with(bytes[0], bytes[1]);
             mark += 1;
         }
         at += 1;
@@ -81,8 +72,8 @@ static BEGINNINGS: Pairs = {
 fn marked(text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     let mut first: Option<usize> = None;
-    for at in 0..bytes.len() - 1 {
-        if !BEGINNINGS.has(bytes[at], bytes[at + 1]) || (at > 0 && bytes[at - 1].is_ascii_alphanumeric()) {
+    for at in BEGINNINGS.places(text) {
+        if at > 0 && bytes[at - 1].is_ascii_alphanumeric() {
             continue;
         }
         let known = first.unwrap_or(FORMATS.len());
@@ -310,29 +301,20 @@ const ISSUERS: [&str; 10] = [
     "mailgun",
 ];
 
-/// What the names of issuers begin with, without case.
-static NAMED: Pairs = {
-    let mut pairs = Pairs::NONE;
-    let mut at = 0;
-    while at < ISSUERS.len() {
-        let bytes = ISSUERS[at].as_bytes();
-        pairs.add(bytes[0], bytes[1]);
-        at += 1;
-    }
-    pairs
-};
+/// What the names of issuers begin with.
+static NAMED: Pairs = Pairs::of_any_case(&ISSUERS);
 
 fn named_key(text: &str) -> Option<&'static str> {
     let bytes = text.as_bytes();
     let is_key = |at: usize| {
-        NAMED.has(bytes[at].to_ascii_lowercase(), bytes[at + 1].to_ascii_lowercase())
-            && ISSUERS.iter().any(|issuer| {
-                let end = at + issuer.len();
-                let named = bytes.get(at..end);
-                named.is_some_and(|named| named.eq_ignore_ascii_case(issuer.as_bytes())) && key_follows(&text[end..])
-            })
+        ISSUERS.iter().any(|issuer| {
+            let end = at + issuer.len();
+            let named = bytes.get(at..end);
+            named.is_some_and(|named| named.eq_ignore_ascii_case(issuer.as_bytes())) && key_follows(&text[end..])
+        })
     };
-    (0..bytes.len() - 1)
+    NAMED
+        .places(text)
         .any(is_key)
         .then_some("a key of a service that it names")
 }
