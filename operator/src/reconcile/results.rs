@@ -156,7 +156,7 @@ fn count<'a>(outcomes: impl Iterator<Item = &'a Arc<Outcome>>) -> Tallies {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use ironside_engine::controls::{self, Parameters, Verdict};
+    use ironside_engine::controls::{self, Verdict};
 
     use super::*;
 
@@ -175,7 +175,7 @@ pub(crate) mod tests {
             excepted_containers: Vec::new(),
             excepted: None,
             hold_repair: None,
-            parameters: Parameters::default(),
+            parameters: Arc::default(),
         };
         Arc::new(Outcome {
             evaluation: Evaluation {

@@ -2,32 +2,12 @@
 
 use std::fmt;
 
-use super::{ContainerScope, Judgement, NamespaceScope, ObjectScope, TemplateEdit, TemplateScope, WorkloadScope};
+use super::{
+    ContainerScope, ControlId, Judgement, NamespaceScope, ObjectScope, TemplateEdit, TemplateScope, WorkloadScope,
+};
 use crate::components::ComponentScope;
 use crate::model::{Kind, ObjectRef};
 use crate::plan::Held;
-
-/// Stable id of a control, such as `POD-009`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ControlId(&'static str);
-
-impl ControlId {
-    /// Only controls make ids; others look them up with [`super::find`].
-    pub const fn new(id: &'static str) -> Self {
-        Self(id)
-    }
-
-    /// The id as text.
-    pub const fn as_str(self) -> &'static str {
-        self.0
-    }
-}
-
-impl fmt::Display for ControlId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
 
 /// How bad a failure is. Weights of the score: 10, 6, 3, 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -56,7 +56,7 @@ impl Control {
         }
         match self.check {
             Check::EachContainer(check) => at.containers().for_each(|at| {
-                judgement.enter(at.pointer(), Some(&at.container.name));
+                judgement.enter_container(&at);
                 check(&at, &mut judgement);
             }),
             Check::Template(check) => check(at, &mut judgement),

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::model::FieldOwner;
+use super::ContainerScope;
+use crate::model::{ContainerKind, FieldOwner};
 
 /// Result of a control on an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,10 +62,35 @@ pub struct Evidence {
     pub owner: Option<FieldOwner>,
 }
 
+/// The part of an object that a check looks at. Its pointer is written where something is wrong with it, which is seldom.
+#[derive(Clone, Debug, PartialEq)]
+enum Part {
+    /// What is below a JSON pointer.
+    Below(String),
+    /// A container of a pod template, by its list and its index.
+    Container(ContainerKind, usize),
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self::Below(String::new())
+    }
+}
+
+impl Part {
+    /// The JSON pointer of what is at `pointer` below this part.
+    fn pointer(&self, pointer: &str) -> String {
+        match self {
+            Self::Below(prefix) => format!("{prefix}{pointer}"),
+            Self::Container(kind, index) => format!("/spec/{}/{index}{pointer}", kind.field()),
+        }
+    }
+}
+
 /// Collects what a check sees. A fresh judgement that nothing was added to means NotApplicable.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Judgement {
-    prefix: String,
+    part: Part,
     container: Option<String>,
     passed: u32,
     failures: Vec<Evidence>,
@@ -76,8 +102,14 @@ pub struct Judgement {
 impl Judgement {
     /// Enters a part of the object: following fields are below `prefix` (a JSON pointer), and belong to `container` if given.
     pub fn enter(&mut self, prefix: String, container: Option<&str>) {
-        self.prefix = prefix;
+        self.part = Part::Below(prefix);
         self.container = container.map(str::to_owned);
+    }
+
+    /// Enters a container of the pod template.
+    pub fn enter_container(&mut self, at: &ContainerScope<'_>) {
+        self.part = Part::Container(at.kind, at.index);
+        self.container = Some(at.container.name.clone());
     }
 
     /// Judges one field, given as a dotted path below the current part (`securityContext.privileged`).
@@ -123,7 +155,7 @@ impl Judgement {
     /// Like [`Judgement::fail`], for a field whose name holds dots: `pointer` is a JSON pointer below the current part.
     pub fn fail_at(&mut self, pointer: &str, observed: Option<Value>, expected: &str) {
         self.failures.push(Evidence {
-            pointer: format!("{}{pointer}", self.prefix),
+            pointer: self.part.pointer(pointer),
             container: self.container.clone(),
             observed,
             expected: expected.to_owned(),
@@ -170,6 +202,11 @@ impl Judgement {
     /// Whether nothing was added: the check had nothing to look at.
     pub fn says_nothing(&self) -> bool {
         self.passed == 0 && self.failures.is_empty() && self.gaps.is_empty() && self.not_applicable.is_none()
+    }
+
+    /// Failures, gaps and the reason why the question does not arise.
+    pub(crate) fn into_parts(self) -> (Vec<Evidence>, Vec<Gap>, Option<String>) {
+        (self.failures, self.gaps, self.not_applicable)
     }
 
     /// Failures in the order they were found.

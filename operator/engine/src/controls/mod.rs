@@ -17,6 +17,7 @@ pub mod control;
 pub mod dns;
 pub mod edit;
 pub mod etcd;
+mod id;
 pub mod img;
 mod judge;
 pub mod judgement;
@@ -40,10 +41,10 @@ pub mod ver;
 mod written;
 
 pub use control::{
-    Check, Component, Control, ControlId, Docs, Framework, Mapping, Need, Parameter, Repair, RepairBy, Risk, Severity,
-    Threat,
+    Check, Component, Control, Docs, Framework, Mapping, Need, Parameter, Repair, RepairBy, Risk, Severity, Threat,
 };
 pub use edit::{Edit, TemplateEdit};
+pub use id::ControlId;
 pub use judge::Proposal;
 pub use judgement::{Evidence, Gap, Judgement, Responsibility, Verdict};
 pub use scope::{ContainerScope, NamespaceScope, ObjectScope, Parameters, TemplateScope, WorkloadScope};

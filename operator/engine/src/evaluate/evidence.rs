@@ -7,42 +7,27 @@ use crate::model::managed_fields::owner_of;
 use crate::model::{FieldOwner, ManagedFields, Namespace, PodSpec, Workload};
 
 /// Evidence of a workload, from pointers below its pod template; its namespace is its own.
-pub(super) fn of_workload(workload: &Workload, evidence: &Evidence) -> Evidence {
+pub(super) fn of_workload(workload: &Workload, mut evidence: Evidence) -> Evidence {
     // A template is in the namespace of its workload and has none of its own.
-    let pointer = match evidence.pointer.as_str() {
-        "/metadata/namespace" => evidence.pointer.clone(),
-        within => format!("{}{within}", Workload::template_pointer(workload.kind)),
-    };
-    absolute(
-        pointer,
-        evidence,
-        &workload.meta.managed_fields,
-        &workload.template.spec,
-    )
+    if evidence.pointer != "/metadata/namespace" {
+        evidence
+            .pointer
+            .insert_str(0, Workload::template_pointer(workload.kind));
+    }
+    written(evidence, &workload.meta.managed_fields, &workload.template.spec)
 }
 
 /// Evidence of a Namespace, whose pointers are absolute already.
-pub(super) fn of_namespace(namespace: &Namespace, evidence: &Evidence) -> Evidence {
-    let entries = &namespace.metadata.managed_fields;
-    absolute(evidence.pointer.clone(), evidence, entries, &PodSpec::default())
+pub(super) fn of_namespace(namespace: &Namespace, evidence: Evidence) -> Evidence {
+    written(evidence, &namespace.metadata.managed_fields, &PodSpec::default())
 }
 
-fn absolute(pointer: String, evidence: &Evidence, entries: &[ManagedFields], spec: &PodSpec) -> Evidence {
-    let Evidence {
-        pointer: _,
-        container,
-        observed,
-        expected,
-        owner: _,
-    } = evidence;
-    Evidence {
-        // Nobody wrote what is absent.
-        owner: observed.as_ref().and_then(|_| writer(&pointer, entries, spec)),
-        pointer,
-        container: container.clone(),
-        observed: observed.clone(),
-        expected: expected.clone(),
-    }
+/// With who wrote the value.
+fn written(evidence: Evidence, entries: &[ManagedFields], spec: &PodSpec) -> Evidence {
+    // Nobody wrote what is absent.
+    let value = evidence.observed.as_ref();
+    let owner = value.and_then(|_| writer(&evidence.pointer, entries, spec));
+    Evidence { owner, ..evidence }
 }
 
 /// Who wrote the value at a JSON pointer.
@@ -135,7 +120,7 @@ mod tests {
             expected: String::new(),
             owner: None,
         };
-        let absolute = of_workload(&deployment(), &evidence);
+        let absolute = of_workload(&deployment(), evidence);
         assert_eq!(absolute.pointer, format!("/spec/template{pointer}"));
         absolute.owner.map(|owner| owner.manager)
     }

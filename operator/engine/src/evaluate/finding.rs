@@ -1,5 +1,7 @@
 //! What evaluation gives.
 
+use std::sync::Arc;
+
 use crate::controls::{Control, Evidence, Gap, Parameters, Verdict};
 use crate::model::{ObjectRef, OwnerReference};
 use crate::policy::{Mode, PolicyId};
@@ -32,7 +34,7 @@ pub struct Finding {
     /// The exception with effect HoldRepair that covers some of the failure: it stays failed and is not touched.
     pub hold_repair: Option<String>,
     /// The parameters that the verdict, and a repair, rest on.
-    pub parameters: Parameters,
+    pub parameters: Arc<Parameters>,
 }
 
 impl Finding {

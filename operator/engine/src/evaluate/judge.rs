@@ -18,7 +18,8 @@ use crate::world::{Reading, Snapshot};
 /// What there is to judge.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Subject<'a> {
-    Workload(&'a Workload),
+    /// A workload, and its name.
+    Workload(&'a Workload, &'a ObjectRef),
     Namespace(&'a Namespace),
     /// Any other object.
     Object(&'a ObjectRef),
@@ -51,11 +52,13 @@ impl Judged {
 
 impl From<Judgement> for Judged {
     fn from(judgement: Judgement) -> Self {
+        let verdict = Some(judgement.verdict());
+        let (evidence, gaps, not_applicable) = judgement.into_parts();
         Self {
-            verdict: Some(judgement.verdict()),
-            evidence: judgement.failures().to_vec(),
-            gaps: judgement.gaps().to_vec(),
-            not_applicable: judgement.reason_not_applicable().map(str::to_owned),
+            verdict,
+            evidence,
+            gaps,
+            not_applicable,
         }
     }
 }
@@ -73,7 +76,7 @@ pub(super) fn concerns(control: &Control, kind: Kind, components: &[Component]) 
 /// The components that an object is, runs or configures.
 pub(super) fn components(world: &Snapshot, subject: Subject<'_>) -> Vec<Component> {
     match subject {
-        Subject::Workload(workload) => processes(&workload.template.spec)
+        Subject::Workload(workload, _) => processes(&workload.template.spec)
             .map(|process| process.component)
             .collect(),
         Subject::Object(target) if target.kind == Kind::Component => Component::of_target(target).into_iter().collect(),
@@ -112,7 +115,7 @@ pub(super) fn judge(
 ) -> Arc<Judged> {
     match (subject, control.check) {
         (Subject::Hidden(gap), _) => Arc::new(Judged::unknown(gap.clone())),
-        (Subject::Workload(workload), Check::EachContainer(_) | Check::Template(_)) => {
+        (Subject::Workload(workload, _), Check::EachContainer(_) | Check::Template(_)) => {
             let key = || Key {
                 template: workload.template.hash,
                 control: control.id,
@@ -123,10 +126,19 @@ pub(super) fn judge(
                 guarded(control, || control.judge_workload(&scope(world, workload, parameters)))
             })
         }
-        (Subject::Workload(workload), _) => Arc::new(match missing(world, control, &workload.meta.namespace) {
-            Some(gap) => Judged::unknown(gap),
-            None => guarded(control, || control.judge_workload(&scope(world, workload, parameters))),
-        }),
+        (Subject::Workload(workload, target), check) => {
+            let at = ObjectScope {
+                target,
+                world,
+                now: None,
+                parameters,
+            };
+            Arc::new(match (missing(world, control, &target.namespace), check) {
+                (Some(gap), _) => Judged::unknown(gap),
+                (None, Check::Object(..) | Check::Component(..)) => guarded(control, || control.judge_object(&at)),
+                (None, _) => guarded(control, || control.judge_workload(&scope(world, workload, parameters))),
+            })
+        }
         (Subject::Namespace(namespace), _) => {
             let at = NamespaceScope {
                 namespace,
@@ -223,7 +235,7 @@ mod tests {
         let judged = judge(
             &mut Memo::default(),
             &Snapshot::default(),
-            Subject::Workload(&workload),
+            Subject::Workload(&workload, &workload.reference()),
             &BROKEN,
             &Arc::default(),
             crate::testing::now(),

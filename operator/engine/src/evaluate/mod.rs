@@ -111,7 +111,7 @@ impl Evaluator {
         let gap = hidden(world, target);
         let subject = match (&gap, world.workload(target), world.namespace(&target.name)) {
             (Some(gap), _, _) => Subject::Hidden(gap),
-            (None, Some(workload), _) => Subject::Workload(workload),
+            (None, Some(workload), _) => Subject::Workload(workload, target),
             (None, None, Some(namespace)) if target.kind == Kind::Namespace => Subject::Namespace(namespace),
             _ if target.kind.is_judged_alone() => Subject::Object(target),
             _ => return evaluation,
@@ -119,6 +119,10 @@ impl Evaluator {
         let components = components(world, subject);
         // What is evidence of a component of the cluster is not judged once more beside it, if the component is.
         let of_components = (!components.is_empty() && is_evidence(world, target)).then(|| all.in_namespace(world, ""));
+        if matches!(subject, Subject::Workload(..)) {
+            // Most controls are about workloads.
+            evaluation.findings.reserve(policies.votes().count() / 2);
+        }
         for (control, votes) in policies.votes() {
             let is_component = matches!(control.check, Check::Component(..));
             let above = of_components.as_ref().filter(|_| is_component);
@@ -145,7 +149,7 @@ impl Evaluator {
     ) -> Finding {
         if let [vote] = votes {
             let judged = judge(&mut self.memo, world, subject, control, &vote.parameters, now);
-            return found_by_one(subject, control, vote, &judged, target);
+            return found_by_one(subject, control, vote, Arc::unwrap_or_clone(judged), target);
         }
         let mut groups: Vec<Group<'_>> = Vec::new();
         for vote in votes {
@@ -165,7 +169,10 @@ impl Evaluator {
             .map_or(Verdict::NotApplicable, |group| group.judged.verdict());
         let (agreeing, dissenting): (Vec<&Group<'_>>, Vec<_>) =
             groups.iter().partition(|group| group.judged.verdict() == worst);
-        let evidence = absolute(subject, agreeing.iter().flat_map(|group| &group.judged.evidence));
+        let evidence = absolute(
+            subject,
+            agreeing.iter().flat_map(|group| group.judged.evidence.iter().cloned()),
+        );
         let mut gaps = Vec::new();
         for gap in groups.iter().flat_map(|group| &group.judged.gaps) {
             if !gaps.contains(gap) {
@@ -198,7 +205,7 @@ impl Evaluator {
             hold_repair: None,
             parameters: agreeing
                 .first()
-                .map(|group| (**group.parameters).clone())
+                .map(|group| Arc::clone(group.parameters))
                 .unwrap_or_default(),
         }
     }
@@ -209,7 +216,7 @@ fn found_by_one(
     subject: Subject<'_>,
     control: &'static Control,
     vote: &Vote,
-    judged: &Judged,
+    judged: Judged,
     target: &ObjectRef,
 ) -> Finding {
     let verdict = judged.verdict();
@@ -217,30 +224,27 @@ fn found_by_one(
         control,
         target: target.clone(),
         verdict,
-        evidence: absolute(subject, &judged.evidence),
-        gaps: judged.gaps.clone(),
-        not_applicable: judged
-            .not_applicable
-            .clone()
-            .filter(|_| verdict == Verdict::NotApplicable),
+        evidence: absolute(subject, judged.evidence),
+        gaps: judged.gaps,
+        not_applicable: judged.not_applicable.filter(|_| verdict == Verdict::NotApplicable),
         mode: vote.mode,
         policies: vec![vote.policy.clone()],
         dissent: Vec::new(),
         excepted_containers: Vec::new(),
         excepted: None,
         hold_repair: None,
-        parameters: (*vote.parameters).clone(),
+        parameters: Arc::clone(&vote.parameters),
     }
 }
 
 /// Evidence with pointers from the root of the object, each piece once.
-fn absolute<'a>(subject: Subject<'_>, found: impl IntoIterator<Item = &'a Evidence>) -> Vec<Evidence> {
+fn absolute(subject: Subject<'_>, found: impl IntoIterator<Item = Evidence>) -> Vec<Evidence> {
     let mut evidence = Vec::new();
     for found in found {
         let absolute = match subject {
-            Subject::Workload(workload) => evidence::of_workload(workload, found),
+            Subject::Workload(workload, _) => evidence::of_workload(workload, found),
             Subject::Namespace(namespace) => evidence::of_namespace(namespace, found),
-            Subject::Object(_) | Subject::Hidden(_) => found.clone(),
+            Subject::Object(_) | Subject::Hidden(_) => found,
         };
         if !evidence.contains(&absolute) {
             evidence.push(absolute);

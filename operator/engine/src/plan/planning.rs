@@ -164,7 +164,7 @@ impl Planning<'_> {
             judged: active
                 .iter()
                 .filter(|finding| controls.contains(&finding.control.id))
-                .map(|finding| (finding.control.id, finding.parameters.clone()))
+                .map(|finding| (finding.control.id, (*finding.parameters).clone()))
                 .collect(),
             evidence: active
                 .iter()

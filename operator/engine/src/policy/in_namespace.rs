@@ -27,15 +27,25 @@ pub struct Vote {
 pub struct InNamespace {
     /// Those that select the namespace; suspended ones too, because what they do not delegate stays undelegated.
     policies: Vec<Arc<Policy>>,
-    votes: BTreeMap<ControlId, Vec<Vote>>,
-    /// The controls with votes, sorted by id: looked up here once and not for each object.
-    controls: Vec<&'static Control>,
+    /// Sorted by control.
+    votes: Vec<Votes>,
+}
+
+/// The votes on one control.
+#[derive(Clone, Debug)]
+struct Votes {
+    on: ControlId,
+    /// Looked up here once and not for each object; `None` for an id that names no control.
+    control: Option<&'static Control>,
+    /// At least one, sorted by policy.
+    all: Vec<Vote>,
 }
 
 impl InNamespace {
     /// `policies` in the order of their ids.
     pub(super) fn of(policies: impl IntoIterator<Item = Arc<Policy>>, namespace: &Facts<'_>) -> Self {
         let mut here = Self::default();
+        let mut votes = BTreeMap::new();
         for policy in policies {
             let ceiling = match policy.scope.reach(policy.id.namespace.as_deref(), namespace) {
                 Reach::None | Reach::Exempt => continue,
@@ -46,44 +56,32 @@ impl InNamespace {
                 },
             };
             if !policy.suspend {
-                here.count(&policy, ceiling);
+                count(&mut votes, &policy, ceiling);
             }
             here.policies.push(policy);
         }
-        here.controls = here.votes.keys().filter_map(|id| find(id.as_str())).collect();
+        let on_each = votes.into_iter();
+        here.votes = on_each
+            .map(|(on, votes)| Votes {
+                on,
+                control: find(on.as_str()),
+                all: votes,
+            })
+            .collect();
         here
-    }
-
-    fn count(&mut self, policy: &Policy, ceiling: Mode) {
-        for (control, ballot) in &policy.ballots {
-            let ceiling = match find(control.as_str()) {
-                // A namespaced policy never touches the Namespace object.
-                Some(control) if policy.id.namespace.is_some() && touches_namespace(control) => {
-                    ceiling.min(Mode::Audit)
-                }
-                _ => ceiling,
-            };
-            self.votes.entry(*control).or_default().push(Vote {
-                policy: policy.id.clone(),
-                mode: ballot.mode.min(ceiling),
-                parameters: Arc::clone(&ballot.parameters),
-            });
-        }
     }
 
     /// The controls that some policy asks for, each with its votes (at least one, sorted by policy).
     pub fn votes(&self) -> impl Iterator<Item = (&'static Control, &[Vote])> {
-        // Both are sorted by id; an id that names no control has votes only.
-        let mut controls = self.controls.iter().copied().peekable();
-        self.votes.iter().filter_map(move |(id, votes)| {
-            let control = controls.next_if(|control| control.id == *id)?;
-            Some((control, votes.as_slice()))
-        })
+        self.votes
+            .iter()
+            .filter_map(|votes| Some((votes.control?, votes.all.as_slice())))
     }
 
     /// The votes on one control.
     pub fn votes_on(&self, control: ControlId) -> &[Vote] {
-        self.votes.get(&control).map(Vec::as_slice).unwrap_or_default()
+        let place = self.votes.binary_search_by_key(&control, |votes| votes.on);
+        place.map_or(&[], |place| &self.votes[place].all)
     }
 
     /// The highest vote on a control.
@@ -147,8 +145,8 @@ impl InNamespace {
     fn voting(&self, mode: Mode) -> impl Iterator<Item = &Arc<Policy>> {
         self.policies().filter(move |policy| {
             self.votes
-                .values()
-                .flatten()
+                .iter()
+                .flat_map(|votes| &votes.all)
                 .any(|vote| vote.mode == mode && vote.policy == policy.id)
         })
     }
@@ -167,6 +165,22 @@ impl InNamespace {
             limits.auto_approve = limits.auto_approve.min(most);
         }
         limits
+    }
+}
+
+/// Counts the votes of a policy that may ask for no more than `ceiling`.
+fn count(votes: &mut BTreeMap<ControlId, Vec<Vote>>, policy: &Policy, ceiling: Mode) {
+    for (control, ballot) in &policy.ballots {
+        let ceiling = match find(control.as_str()) {
+            // A namespaced policy never touches the Namespace object.
+            Some(control) if policy.id.namespace.is_some() && touches_namespace(control) => ceiling.min(Mode::Audit),
+            _ => ceiling,
+        };
+        votes.entry(*control).or_default().push(Vote {
+            policy: policy.id.clone(),
+            mode: ballot.mode.min(ceiling),
+            parameters: Arc::clone(&ballot.parameters),
+        });
     }
 }
 

@@ -47,7 +47,7 @@ pub fn planned(world: &Snapshot, workload: &Workload) -> Option<Plan> {
             excepted_containers: Vec::new(),
             excepted: None,
             hold_repair: None,
-            parameters: parameters.clone(),
+            parameters: parameters.clone().into(),
         })
     });
     let evaluation = Evaluation {

@@ -36,7 +36,7 @@ pub const CONTROL: Control = Control {
 
 fn check(at: &WorkloadScope<'_>, judgement: &mut Judgement) {
     for container in at.template().containers() {
-        judgement.enter(container.pointer(), Some(&container.container.name));
+        judgement.enter_container(&container);
         let image = Image::parse(&container.container.image);
         if image.registry == FROZEN {
             let found = json!(container.container.image);

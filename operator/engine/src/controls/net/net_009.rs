@@ -81,12 +81,14 @@ fn check(at: &ObjectScope<'_>, judgement: &mut Judgement) {
         return check_workload(&workload, judgement);
     }
     let Some(service) = at.service() else { return };
-    let exposed = service.spec.is_exposed() || is_behind_ingress(at);
+    let is_exposed = || service.spec.is_exposed() || is_behind_ingress(at);
     let labels = service.metadata.labels.values().chain(service.spec.selector.values());
     let names = || labels.clone().map(String::as_str).chain([&*at.target.name]);
     if let Some(name) = names().find(|name| has(name, TILLER.0)) {
         judgement.fail_at("/spec", Some(json!(name)), TILLER.1);
-    } else if let Some(name) = names().find_map(sensitive).filter(|_| exposed) {
+    } else if is_exposed()
+        && let Some(name) = names().find_map(sensitive)
+    {
         let expected = "inside the cluster only, or behind a login of its own";
         judgement.fail_at(
             "/spec",
@@ -99,7 +101,7 @@ fn check(at: &ObjectScope<'_>, judgement: &mut Judgement) {
 fn check_workload(at: &WorkloadScope<'_>, judgement: &mut Judgement) {
     let template = &at.workload.template;
     for container in at.template().containers() {
-        judgement.enter(container.pointer(), Some(&container.container.name));
+        judgement.enter_container(&container);
         let image = Image::parse(&container.container.image);
         if let Some((_, expected)) = RETIRED.iter().find(|(name, _)| has(image.repository, name)) {
             judgement.fail("image", Some(json!(container.container.image)), expected);
@@ -146,7 +148,9 @@ fn sensitive(text: &str) -> Option<&'static str> {
 
 /// Whether a name holds another as whole words: `shop-jenkins-1` holds `jenkins`, `tillering` does not hold `tiller`.
 fn has(text: &str, name: &str) -> bool {
-    text.match_indices(name).any(|(at, _)| {
+    let beginnings = memchr::memchr_iter(name.as_bytes()[0], text.as_bytes());
+    let mut places = beginnings.filter(|at| text.as_bytes()[*at..].starts_with(name.as_bytes()));
+    places.any(|at| {
         let edge = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
         edge(text[..at].chars().next_back()) && edge(text[at + name.len()..].chars().next())
     })

@@ -106,7 +106,7 @@ const FILES: [&str; 6] = [
 
 fn check_controller(at: &WorkloadScope<'_>, judgement: &mut Judgement) {
     for container in at.template().containers() {
-        judgement.enter(container.pointer(), Some(&container.container.name));
+        judgement.enter_container(&container);
         let image = Image::parse(&container.container.image);
         let name = image.repository.rsplit('/').next().unwrap_or_default();
         let of_project = image.repository.contains("ingress-nginx/controller");

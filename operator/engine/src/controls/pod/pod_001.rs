@@ -43,7 +43,7 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
         "false or absent",
     );
     for at in at.containers() {
-        judgement.enter(at.pointer(), Some(&at.container.name));
+        judgement.enter_container(&at);
         let context = at.container.security();
         let host_process = context
             .windows_options

@@ -1,5 +1,7 @@
 //! POD-004 Port of the node, or a probe of another host
 
+use std::fmt;
+
 use serde_json::json;
 
 use crate::controls::catalogue::{cis, kubescape, mitre, nsa, pss_baseline, trivy};
@@ -61,20 +63,24 @@ fn check(at: &ContainerScope<'_>, judgement: &mut Judgement) {
     ];
     for (name, probe) in probes {
         if let Some(probe) = probe {
-            check_host(&format!("{name}.httpGet.host"), probe.http_get.as_ref(), judgement);
-            check_host(&format!("{name}.tcpSocket.host"), probe.tcp_socket.as_ref(), judgement);
+            check_host(format_args!("{name}.httpGet.host"), probe.http_get.as_ref(), judgement);
+            check_host(
+                format_args!("{name}.tcpSocket.host"),
+                probe.tcp_socket.as_ref(),
+                judgement,
+            );
         }
     }
     let Some(lifecycle) = &container.lifecycle else { return };
     for (name, handler) in [("postStart", &lifecycle.post_start), ("preStop", &lifecycle.pre_stop)] {
         if let Some(handler) = handler {
             check_host(
-                &format!("lifecycle.{name}.httpGet.host"),
+                format_args!("lifecycle.{name}.httpGet.host"),
                 handler.http_get.as_ref(),
                 judgement,
             );
             check_host(
-                &format!("lifecycle.{name}.tcpSocket.host"),
+                format_args!("lifecycle.{name}.tcpSocket.host"),
                 handler.tcp_socket.as_ref(),
                 judgement,
             );
@@ -85,9 +91,11 @@ fn check(at: &ContainerScope<'_>, judgement: &mut Judgement) {
 /// The first version of the Pod Security Standards that forbids `host` in probes and handlers.
 const FORBIDDEN_SINCE: u32 = 34;
 
-fn check_host(path: &str, target: Option<&Host>, judgement: &mut Judgement) {
+fn check_host(path: fmt::Arguments<'_>, target: Option<&Host>, judgement: &mut Judgement) {
     match target.and_then(|target| target.host.as_deref()) {
-        Some(host) if !host.is_empty() => judgement.fail(path, Some(json!(host)), "absent: the pod itself"),
+        Some(host) if !host.is_empty() => {
+            judgement.fail(&path.to_string(), Some(json!(host)), "absent: the pod itself");
+        }
         _ => judgement.pass(),
     }
 }

@@ -50,7 +50,7 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
             .any(|volume| volume.name == name && volume.host_path.is_some())
     };
     for at in at.containers() {
-        judgement.enter(at.pointer(), Some(&at.container.name));
+        judgement.enter_container(&at);
         for (index, mount) in at.container.volume_mounts.iter().enumerate() {
             if of_node(&mount.name) && mount.read_only != Some(true) {
                 let found = mount.read_only.map(|read_only| json!(read_only));

@@ -70,7 +70,7 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
     judgement.reject(&format!("spec.{NON_ROOT}"), pod.non_root, &false, "true or absent");
     judgement.reject(&format!("spec.{USER}"), pod.user, &0, "not 0");
     for at in at.containers() {
-        judgement.enter(at.pointer(), Some(&at.container.name));
+        judgement.enter_container(&at);
         let own = at.container.security();
         if own.run_as_non_root.or(pod.non_root) == Some(true) {
             judgement.pass();

@@ -60,7 +60,7 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
         );
     }
     for at in at.containers() {
-        judgement.enter(at.pointer(), Some(&at.container.name));
+        judgement.enter_container(&at);
         let own = at.container.security().run_as_group;
         match own.or(group) {
             Some(0) if own == Some(0) => judgement.fail(GROUP, Some(json!(0)), "not 0"),

@@ -72,7 +72,7 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
     }
     let unset_passes = unset_passes(at.parameters);
     for at in at.containers() {
-        judgement.enter(at.pointer(), Some(&at.container.name));
+        judgement.enter_container(&at);
         match (own_profile(&at), effective_profile(&at)) {
             (_, Some(profile)) if confines(profile) => judgement.pass(),
             (None, None) if unset_passes => judgement.pass(),

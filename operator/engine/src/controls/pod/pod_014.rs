@@ -61,7 +61,7 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
         }
     }
     for at in at.containers() {
-        judgement.enter(at.pointer(), Some(&at.container.name));
+        judgement.enter_container(&at);
         check_profile("", at.container.security().app_armor_profile.as_ref(), judgement);
     }
 }

@@ -54,7 +54,7 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
         judgement,
     );
     for at in at.containers() {
-        judgement.enter(at.pointer(), Some(&at.container.name));
+        judgement.enter_container(&at);
         check_options("", at.container.security().se_linux_options.as_ref(), judgement);
     }
 }

@@ -90,7 +90,7 @@ fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
         .all(|value| *value == "Allow");
     let own_root = allowed && at.spec().host_users == Some(false) && at.at_least(35);
     for at in at.containers() {
-        judgement.enter(at.pointer(), Some(&at.container.name));
+        judgement.enter_container(&at);
         match at.container.security().proc_mount.as_deref() {
             None | Some("" | "Default") => judgement.pass(),
             Some(_) if own_root => judgement.pass(),

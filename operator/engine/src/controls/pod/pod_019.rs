@@ -40,7 +40,7 @@ fn check(at: &WorkloadScope<'_>, judgement: &mut Judgement) {
         judgement.fail("metadata.ownerReferences", None, "a controller that replaces the pod");
     }
     for at in at.template().containers() {
-        judgement.enter(at.pointer(), Some(&at.container.name));
+        judgement.enter_container(&at);
         if at.kind == ContainerKind::Ephemeral {
             judgement.fail("name", Some(json!(at.container.name)), "no debugging container");
         }

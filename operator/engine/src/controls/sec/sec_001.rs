@@ -31,7 +31,7 @@ pub const CONTROL: Control = Control {
 fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
     let exposed = &at.template.exposed;
     for container in at.containers() {
-        judgement.enter(container.pointer(), Some(&container.container.name));
+        judgement.enter_container(&container);
         judgement.pass();
         for (index, variable) in container.container.env.iter().enumerate() {
             let Some(value) = &variable.value else { continue };

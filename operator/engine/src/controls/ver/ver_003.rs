@@ -61,7 +61,7 @@ fn runs(at: &WorkloadScope<'_>, judgement: &mut Judgement) {
     judgement.pass();
     for container in at.template().containers() {
         if let Some(program) = retired().of_image(&container.container.image) {
-            judgement.enter(container.pointer(), Some(&container.container.name));
+            judgement.enter_container(&container);
             let expected = format!("{}: {} ended on {}", program.instead, program.name, program.retired);
             judgement.fail("image", Some(json!(container.container.image)), &expected);
         }

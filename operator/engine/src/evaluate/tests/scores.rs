@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::*;
-use crate::controls::{Component, Gap, Parameters, Responsibility, Threat};
+use crate::controls::{Component, Gap, Responsibility, Threat};
 use crate::policy::{Mode, PolicyId};
 use crate::testing::Case;
 
@@ -35,7 +35,7 @@ fn finding(control: &str, verdict: Verdict) -> Finding {
         excepted_containers: Vec::new(),
         excepted: None,
         hold_repair: None,
-        parameters: Parameters::default(),
+        parameters: Arc::default(),
     }
 }
 

@@ -196,10 +196,8 @@ fn story_24_user_on_a_volume_claim_is_never_changed() {
         );
     scene.findings = |finding| {
         if finding.control.id.as_str() == "POD-007" {
-            finding
-                .parameters
-                .0
-                .insert("runAsUser".to_owned(), vec!["Observed".to_owned()]);
+            let parameters = std::sync::Arc::make_mut(&mut finding.parameters);
+            parameters.0.insert("runAsUser".to_owned(), vec!["Observed".to_owned()]);
         }
     };
     let plan = scene.plan();

@@ -189,7 +189,7 @@ impl Scene {
                 excepted_containers: Vec::new(),
                 excepted: None,
                 hold_repair: None,
-                parameters,
+                parameters: parameters.into(),
             };
             (self.findings)(&mut finding);
             finding
