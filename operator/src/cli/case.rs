@@ -14,7 +14,7 @@ use super::manifest::{Problem, Source};
 use super::parallel::in_order;
 
 /// About so many objects are judged in one go; those of one file stay together, so that it is looked into once.
-const TOGETHER: usize = 32;
+const TOGETHER: usize = 64;
 
 /// But no more than so many.
 const MOST_TOGETHER: usize = 512;

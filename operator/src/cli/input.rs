@@ -29,7 +29,7 @@ impl Input {
         let mut found = Vec::new();
         for path in paths {
             if path == Path::new("-") {
-                found.push(match read_whole("-", stdin) {
+                found.push(match read_whole("-", stdin, 0) {
                     Ok(bytes) => Self::Stdin(bytes),
                     Err(problem) => Self::Problem(problem),
                 });
@@ -94,7 +94,11 @@ impl Input {
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
     let at = path.display().to_string();
     match File::open(path) {
-        Ok(mut file) => read_whole(&at, &mut file),
+        Ok(mut file) => {
+            // A file that is read into as much room as it takes is read in one go.
+            let length = file.metadata().map_or(0, |metadata| metadata.len());
+            read_whole(&at, &mut file, length)
+        }
         Err(error) => Err(Problem {
             message: describe(&error),
             at,
@@ -102,13 +106,14 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// Everything that a file says, unless it says too much.
-fn read_whole(at: &str, from: &mut dyn Read) -> Result<Vec<u8>, Problem> {
+/// Everything that a file says, unless it says too much; `length` is how many bytes it is thought to have.
+fn read_whole(at: &str, from: &mut dyn Read, length: u64) -> Result<Vec<u8>, Problem> {
     let problem = |message| Problem {
         at: at.to_owned(),
         message,
     };
-    let mut bytes = Vec::new();
+    let room = usize::try_from(length.min(LARGEST_FILE)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(room + 1);
     let limited = from.take(LARGEST_FILE + 1).read_to_end(&mut bytes);
     limited.map_err(|error| problem(describe(&error)))?;
     if bytes.len() as u64 > LARGEST_FILE {

@@ -16,7 +16,7 @@ use ironside_engine::network::{Settings, plan_namespace};
 use ironside_engine::plan::{Plan, plan};
 use ironside_engine::policy::{ExceptionSet, PolicySet};
 use ironside_engine::remediate::{Record, network_memory, takes_away};
-use ironside_engine::world::{Delta, Object, Snapshot, World};
+use ironside_engine::world::{Delta, Labels, Object, Snapshot, World};
 use serde_json::json;
 
 use super::case::{Case, Judged, tell};
@@ -27,10 +27,15 @@ use super::manifest::{Document, Manifests, Problem, Source};
 use super::networks::Network;
 use super::parallel::in_order;
 
+/// Files that are read in one go: to hand over each of them costs as much as to read it.
+const FILES_TOGETHER: usize = 8;
+
 /// Objects with where they come from.
 #[derive(Clone, Debug, Default)]
 pub struct Scanned {
     world: World,
+    /// Labels of the object that came last.
+    labels: Labels,
     sources: BTreeMap<ObjectRef, Source>,
     namespaces: BTreeSet<String>,
     /// Where objects live that do not say it.
@@ -63,9 +68,10 @@ impl Scanned {
     /// longer than that takes.
     pub(super) fn add_files(&mut self, inputs: &[Input]) {
         let home = self.home.clone();
-        let read = |(): &mut (), input: &Input| Manifests::<Intake>::of(input, &home);
+        let some: Vec<&[Input]> = inputs.chunks(FILES_TOGETHER).collect();
+        let read = |(): &mut (), some: &&[Input]| Manifests::<Intake>::of(some, &home);
         in_order(
-            inputs,
+            &some,
             || (),
             read,
             |manifests| {
@@ -81,7 +87,8 @@ impl Scanned {
     fn put(&mut self, intake: Intake) {
         let mut objects = Vec::new();
         self.sort(intake, &mut objects);
-        for object in objects {
+        for mut object in objects {
+            object.share_labels(&mut self.labels);
             self.world.apply(Delta::Apply(object));
         }
     }
@@ -129,7 +136,7 @@ impl Scanned {
             self.cluster_policies.push(policy_of(profile));
         }
         let (policies, exceptions) = self.compiled();
-        let (world, _) = self.world.drain();
+        let world = self.world.into_snapshot();
         let mut sources = self.sources;
         let mut targets: Vec<(Source, ObjectRef)> = world
             .targets()
@@ -161,8 +168,8 @@ impl Scanned {
     }
 
     /// Everything that was taken in, unjudged.
-    pub(super) fn world(mut self) -> Arc<Snapshot> {
-        self.world.drain().0
+    pub(super) fn world(self) -> Arc<Snapshot> {
+        self.world.into_snapshot()
     }
 
     /// Plans every repair that the policies among the objects ask for.

@@ -130,10 +130,12 @@ impl Manifests {
 }
 
 impl<D: Reading> Manifests<D> {
-    /// What one input says.
-    pub(super) fn of(input: &Input, by: &D::By) -> Self {
+    /// What some inputs say.
+    pub(super) fn of(inputs: &[Input], by: &D::By) -> Self {
         let mut found = Self::default();
-        found.take_in(input, by);
+        for input in inputs {
+            found.take_in(input, by);
+        }
         found
     }
 

@@ -63,7 +63,7 @@ fn by_path(spec: &PodSpec, container: &Container) -> Option<String> {
 
 /// Whether a container certainly does not start as root.
 fn is_another_user(spec: &PodSpec, container: &Container) -> bool {
-    let (own, pod) = (container.security(), spec.security_context.as_ref());
+    let (own, pod) = (container.security(), spec.security_context.as_deref());
     let user = own.run_as_user.or_else(|| pod?.run_as_user);
     let non_root = own.run_as_non_root.or_else(|| pod?.run_as_non_root);
     user.map_or(non_root == Some(true), |user| user != 0)

@@ -33,13 +33,14 @@ pub struct Container {
     pub resources: Resources,
     #[serde(deserialize_with = "null_as_default")]
     pub ports: Vec<ContainerPort>,
-    pub security_context: Option<SecurityContext>,
+    /// Boxed, as the next four: most containers have none of them, and they are large.
+    pub security_context: Option<Box<SecurityContext>>,
     #[serde(deserialize_with = "null_as_default")]
     pub volume_mounts: Vec<VolumeMount>,
-    pub readiness_probe: Option<Probe>,
-    pub liveness_probe: Option<Probe>,
-    pub startup_probe: Option<Probe>,
-    pub lifecycle: Option<Lifecycle>,
+    pub readiness_probe: Option<Box<Probe>>,
+    pub liveness_probe: Option<Box<Probe>>,
+    pub startup_probe: Option<Box<Probe>>,
+    pub lifecycle: Option<Box<Lifecycle>>,
     #[serde(deserialize_with = "null_as_default")]
     pub stdin: bool,
     #[serde(deserialize_with = "null_as_default")]
@@ -51,7 +52,7 @@ impl Container {
     /// The container's security context; an absent one reads as one with nothing set.
     pub fn security(&self) -> &SecurityContext {
         static NOTHING_SET: SecurityContext = SecurityContext::NOTHING_SET;
-        self.security_context.as_ref().unwrap_or(&NOTHING_SET)
+        self.security_context.as_deref().unwrap_or(&NOTHING_SET)
     }
 
     /// `privileged: true`.
@@ -134,15 +135,15 @@ pub struct Handler {
     pub tcp_socket: Option<Host>,
 }
 
-/// `resources`; quantities as written.
+/// `resources`: for what a quantity is written, and whether it is more than `null`. How much it is nobody asks.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct Resources {
     #[serde(deserialize_with = "null_as_default")]
-    pub requests: BTreeMap<String, Value>,
+    pub requests: BTreeMap<String, Option<IgnoredAny>>,
     #[serde(deserialize_with = "null_as_default")]
-    pub limits: BTreeMap<String, Value>,
+    pub limits: BTreeMap<String, Option<IgnoredAny>>,
 }
 
 /// One entry of `env`.

@@ -95,6 +95,9 @@ where
     deserializer.deserialize_any(OneOrMany(PhantomData))
 }
 
+/// Items of a list that room is made for before they were seen.
+const MOST_FORESEEN: usize = 1024;
+
 struct OneOrMany<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMany<T> {
@@ -113,7 +116,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMany<T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
-        let mut all = Vec::new();
+        let mut all = Vec::with_capacity(items.size_hint().unwrap_or_default().min(MOST_FORESEEN));
         while let Some(item) = items.next_element()? {
             all.push(item);
         }

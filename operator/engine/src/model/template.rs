@@ -143,7 +143,7 @@ pub struct PodSpec {
     pub ephemeral_containers: Vec<Container>,
     #[serde(deserialize_with = "null_as_default")]
     pub volumes: Vec<Volume>,
-    pub security_context: Option<PodSecurityContext>,
+    pub security_context: Option<Box<PodSecurityContext>>,
     pub service_account_name: Option<String>,
     /// The old name of `serviceAccountName`; the API server keeps both equal.
     #[serde(rename = "serviceAccount")]

@@ -110,7 +110,7 @@ fn resolve(value: &Value, pods: u32, round_up: bool) -> u32 {
 
 /// The longest time after which the kubelet still waits for a container to start and become ready.
 fn start_budget(container: &Container) -> Duration {
-    probe_budget(container.startup_probe.as_ref()) + probe_budget(container.readiness_probe.as_ref())
+    probe_budget(container.startup_probe.as_deref()) + probe_budget(container.readiness_probe.as_deref())
 }
 
 fn probe_budget(probe: Option<&Probe>) -> Duration {

@@ -30,7 +30,7 @@ mod view;
 
 pub use backends::Caller;
 pub use delta::Delta;
-pub use object::Object;
+pub use object::{Labels, Object};
 pub use reading::Reading;
 pub use shard::Shard;
 pub use snapshot::Snapshot;
@@ -115,6 +115,11 @@ impl World {
             self.mark_scope(None);
         }
         (Arc::clone(&self.current), std::mem::take(&mut self.dirty))
+    }
+
+    /// The present state, where nobody asks what is to be judged again: everything is.
+    pub fn into_snapshot(self) -> Arc<Snapshot> {
+        self.current
     }
 
     fn replace(&mut self, kind: Kind, namespace: Option<&str>, objects: Vec<Object>) {

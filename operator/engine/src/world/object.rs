@@ -1,5 +1,8 @@
 //! One decoded object of any kind that the engine knows.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -11,6 +14,9 @@ use crate::model::{
     Admission, Ingress, Kind, Meta, Namespace, NetworkPolicy, Node, ObjectRef, OwnerReference, Pod,
     PodDisruptionBudget, Resource, Service, ServiceAccount, Workload,
 };
+
+/// Labels that several objects may share.
+pub type Labels = Arc<BTreeMap<String, String>>;
 
 /// A trimmed view, whatever its kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,23 +96,40 @@ impl Object {
 
     /// Says where an object lives whose manifest does not.
     pub fn put_in_namespace(&mut self, namespace: &str) {
-        let live_in = |meta: &mut Meta| namespace.clone_into(&mut meta.namespace);
+        if !matches!(self, Self::Namespace(_)) {
+            self.each_meta(|meta| namespace.clone_into(&mut meta.namespace));
+        }
+    }
+
+    /// Takes the labels of the object before, where they are equal, instead of keeping a second copy: those of one application mostly are.
+    pub fn share_labels(&mut self, before: &mut Labels) {
+        self.each_meta(|meta| {
+            if meta.labels == *before {
+                meta.labels = Arc::clone(before);
+            } else {
+                *before = Arc::clone(&meta.labels);
+            }
+        });
+    }
+
+    fn each_meta(&mut self, mut change: impl FnMut(&mut Meta)) {
         match self {
             Self::Pod(pod, workload) => {
-                live_in(&mut pod.metadata);
+                change(&mut pod.metadata);
                 if let Some(workload) = workload {
-                    live_in(&mut workload.meta);
+                    change(&mut workload.meta);
                 }
             }
-            Self::Workload(o) => live_in(&mut o.meta),
-            Self::ServiceAccount(o) => live_in(&mut o.metadata),
-            Self::Service(o) => live_in(&mut o.metadata),
-            Self::Ingress(o) => live_in(&mut o.metadata),
-            Self::NetworkPolicy(o) => live_in(&mut o.metadata),
-            Self::PodDisruptionBudget(o) => live_in(&mut o.metadata),
-            Self::ResourceQuota(o) => live_in(&mut o.metadata),
-            Self::Resource(_, o) => live_in(o.metadata_mut()),
-            Self::Namespace(_) | Self::Caller(..) | Self::Unreadable(..) => {}
+            Self::Namespace(o) => change(&mut o.metadata),
+            Self::Workload(o) => change(&mut o.meta),
+            Self::ServiceAccount(o) => change(&mut o.metadata),
+            Self::Service(o) => change(&mut o.metadata),
+            Self::Ingress(o) => change(&mut o.metadata),
+            Self::NetworkPolicy(o) => change(&mut o.metadata),
+            Self::PodDisruptionBudget(o) => change(&mut o.metadata),
+            Self::ResourceQuota(o) => change(&mut o.metadata),
+            Self::Resource(_, o) => change(o.metadata_mut()),
+            Self::Caller(..) | Self::Unreadable(..) => {}
         }
     }
 
@@ -144,4 +167,28 @@ pub(super) fn template_owner(child: Kind, meta: &Meta) -> Option<(Kind, &OwnerRe
         _ => false,
     };
     made_from_template.then_some((kind, owner))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn equal_labels_are_kept_once() {
+        let mut before = Labels::default();
+        let mut labels = |kind: Kind, app: &str| {
+            let object = json!({"metadata": {"name": "web", "labels": {"app": app}}});
+            let mut object = Object::decode(kind, &object).unwrap();
+            object.share_labels(&mut before);
+            let mut labels = Labels::default();
+            object.each_meta(|meta| labels = Arc::clone(&meta.labels));
+            labels
+        };
+        let first = labels(Kind::Service, "web");
+        let second = labels(Kind::Deployment, "web");
+        assert!(Arc::ptr_eq(&first, &second));
+        let other = labels(Kind::ConfigMap, "db");
+        assert_eq!((&*first["app"], &*other["app"]), ("web", "db"));
+    }
 }

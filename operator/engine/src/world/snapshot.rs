@@ -48,7 +48,7 @@ impl Snapshot {
         for object in objects {
             world.apply(Delta::Apply(object));
         }
-        Arc::unwrap_or_clone(world.drain().0)
+        Arc::unwrap_or_clone(world.into_snapshot())
     }
 
     /// The shard of a namespace.

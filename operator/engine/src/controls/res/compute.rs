@@ -25,7 +25,7 @@ pub(super) fn is_stated(resource: &str, at: &ContainerScope<'_>, judgement: &mut
     let default = resources.limits.get(resource).filter(|_| !stated);
     let request = resources.requests.get(resource).or(default);
     for (field, value) in [("requests", request), ("limits", resources.limits.get(resource))] {
-        if value.is_some_and(|value| !value.is_null()) {
+        if value.is_some_and(Option::is_some) {
             judgement.pass();
         } else {
             judgement.fail(&format!("resources.{field}.{resource}"), None, "a quantity");

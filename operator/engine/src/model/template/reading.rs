@@ -19,6 +19,9 @@ pub(super) struct Reading {
 /// More would say nothing new.
 const MOST: usize = 32;
 
+/// Bytes that most templates take.
+const USUAL: usize = 2048;
+
 /// Deepest template that is read: what is kept as text must be read again, and no reader of JSON follows without end. Pod specs have 15 levels.
 const DEEPEST: usize = 100;
 
@@ -64,7 +67,7 @@ impl Reader {
     fn new(is_kept: bool) -> Self {
         Self {
             reading: Reading {
-                text: String::new(),
+                text: String::with_capacity(USUAL),
                 exposed: Vec::new(),
             },
             pointer: String::new(),
