@@ -1,5 +1,7 @@
 //! Where in the files a finding stands, looked up when it is written: most files have none, and no text is kept in memory.
 
+use std::borrow::Cow;
+
 use super::manifest::Source;
 use crate::yaml::fast::{self, Lines, Tree};
 use crate::yaml::{self, Node, Position};
@@ -58,7 +60,10 @@ impl<'a> Locator<'a> {
         let after = self.documents.partition_point(|document| document.line <= source.line);
         let document = self.documents.get_mut(after.checked_sub(1)?)?;
         let text = self.text.get(document.within.clone())?;
-        let pointer = format!("{}{pointer}", source.within);
+        let pointer = match source.within.as_str() {
+            "" => Cow::Borrowed(pointer),
+            within => Cow::Owned(format!("{within}{pointer}")),
+        };
         let position = match document.read.get_or_insert_with(|| Read::of(text)) {
             Read::Plain(tree, lines) => tree.position_of(text, lines, &pointer),
             Read::Any(node) => yaml::position_of(node, &pointer),

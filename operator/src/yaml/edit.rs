@@ -81,7 +81,8 @@ fn set(text: &str, pointer: &str, value: &Value) -> Result<String, Refusal> {
         .ok_or_else(no_place)?;
     let (parent, step) = pointer.rsplit_once('/').ok_or_else(no_place)?;
     let parent = walk(&document, parent)?.ok_or_else(no_place)?;
-    let step = steps(&format!("/{step}")).next().ok_or_else(no_place)?;
+    let step = format!("/{step}");
+    let step = steps(&step).next().ok_or_else(no_place)?;
     let page = Page {
         text,
         manner: manner(text, &document),

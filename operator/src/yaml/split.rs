@@ -18,11 +18,12 @@ pub fn parts(text: &str) -> Vec<Part<'_>> {
     let mut offset = 0;
     let ends = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
     for (index, end) in ends.chain([text.len()]).enumerate() {
-        let line = &text[offset..end];
-        if !line.starts_with("---") && !line.starts_with("...") {
+        // Hardly any line begins like a marker.
+        if !matches!(text.as_bytes().get(offset), Some(b'-' | b'.')) {
             offset = end;
             continue;
         }
+        let line = &text[offset..end];
         let marker = line.trim_end();
         if marker == "---" || marker == "..." || marker.starts_with("--- ") {
             parts.push(Part {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::scalar::{Scalar, begins_plain, resolve};
 use super::tree::{Content, Token};
-use super::{Read, Reader, Unusual, is_strange};
+use super::{Read, Reader, Unusual, is_ordinary, is_strange};
 
 /// From so many keys on, a set tells whether one is given twice.
 const MANY: usize = 16;
@@ -12,9 +12,10 @@ const MANY: usize = 16;
 /// The keys of a mapping so far.
 #[derive(Default)]
 pub(super) struct Keys {
-    /// Where they are among the tokens.
-    places: Vec<usize>,
-    many: HashSet<String>,
+    /// Where the first of them are among the tokens.
+    few: [usize; MANY],
+    number: usize,
+    many: Option<HashSet<String>>,
 }
 
 impl Keys {
@@ -22,16 +23,18 @@ impl Keys {
     pub(super) fn add(&mut self, tokens: &[Token], read: &str) -> Read<()> {
         let place = tokens.len() - 1;
         let key = tokens[place].text(read).ok_or(Unusual)?;
-        let is_new = if self.places.len() < MANY {
-            self.places.iter().all(|known| tokens[*known].text(read) != Some(key))
+        let few = &self.few[..self.number.min(MANY)];
+        let mut known = few.iter().map(|known| &tokens[*known]);
+        let is_new = if self.number < MANY {
+            !known.any(|known| known.is_text(read, key))
         } else {
-            if self.many.is_empty() {
-                let known = self.places.iter().filter_map(|known| tokens[*known].text(read));
-                self.many = known.map(str::to_owned).collect();
-            }
-            self.many.insert(key.to_owned())
+            let all = || known.filter_map(|known| known.text(read)).map(str::to_owned);
+            self.many.get_or_insert_with(|| all().collect()).insert(key.to_owned())
         };
-        self.places.push(place);
+        if let Some(free) = self.few.get_mut(self.number) {
+            *free = place;
+        }
+        self.number += 1;
         if is_new { Ok(()) } else { Err(Unusual) }
     }
 }
@@ -129,6 +132,7 @@ impl Reader<'_> {
     fn end_of_key(&self) -> Option<usize> {
         for (distance, byte) in self.bytes[self.at..].iter().enumerate() {
             match byte {
+                byte if is_ordinary(*byte) => {}
                 b':' if matches!(self.byte_after(distance + 1), b' ' | b'\n' | b'\r' | 0) => {
                     return Some(self.at + distance);
                 }
@@ -156,6 +160,16 @@ impl Reader<'_> {
 
     /// What follows the colon of a key.
     fn value(&mut self, indent: usize) -> Read<()> {
+        self.skip_spaces();
+        match self.byte() {
+            b'&' => self.anchored(indent),
+            b'*' => self.alias(indent),
+            _ => self.own_value(indent),
+        }
+    }
+
+    /// A value that is written where it belongs.
+    pub(super) fn own_value(&mut self, indent: usize) -> Read<()> {
         self.skip_spaces();
         if self.line_break() > 0 || self.byte() == b'#' || self.is_at_end() {
             let at = self.at;
@@ -205,7 +219,7 @@ impl Reader<'_> {
         }
     }
 
-    fn not_deeper(&self, indent: usize) -> Read<()> {
+    pub(super) fn not_deeper(&self, indent: usize) -> Read<()> {
         if self.indent.is_some_and(|next| next > indent) {
             return Err(Unusual);
         }

@@ -1,7 +1,7 @@
 //! Literal block scalars: `|`.
 
 use super::tree::Content;
-use super::{Read, Reader, Unusual};
+use super::{Read, Reader, Unusual, is_strange};
 
 /// What becomes of the line breaks at the end.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,14 +95,19 @@ impl Reader<'_> {
 
     /// To the break that ends this line; a text that ends without one is left to the other parser.
     fn reach_line_break(&mut self) -> Read<()> {
-        loop {
-            match self.byte() {
-                b'\n' => return Ok(()),
-                b'\r' if self.byte_after(1) == b'\n' => return Ok(()),
-                _ if self.is_strange() => return Err(Unusual),
-                _ => self.at += 1,
-            }
+        let rest = &self.bytes[self.at..];
+        let line = &rest[..memchr::memchr(b'\n', rest).ok_or(Unusual)?];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let end = self.at + line.len();
+        // Plain ASCII is seen many bytes at once, what is in other lines one by one.
+        let is_plain = line
+            .iter()
+            .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'));
+        if !is_plain && (self.at..end).any(|at| is_strange(self.bytes, at)) {
+            return Err(Unusual);
         }
+        self.at = end;
+        Ok(())
     }
 
     fn not_less_than_a_line(&self) -> Read<()> {

@@ -1,9 +1,10 @@
 //! A reader for YAML as manifests are written: blocks, flow collections on one line, JSON. Many times faster than a reader of all of YAML.
 //!
-//! It never guesses: at whatever is not plainly of that form (anchors, tags, folded text, `yes`, `0x1f`, a key given twice, a tab, ...) it gives up, and the
-//! caller reads the document with the parser that knows all of YAML. What it does read has the same value and the same positions; tests compare the two on
-//! everything they can find.
+//! It never guesses: at whatever is not plainly of that form (tags, folded text, anchors elsewhere than at the value of a key, `yes`, `0x1f`, a key given
+//! twice, a tab, ...) it gives up, and the caller reads the document with the parser that knows all of YAML. What it does read has the same value and the
+//! same positions; tests compare the two on everything they can find.
 
+mod anchor;
 mod block;
 mod flow;
 mod literal;
@@ -14,6 +15,7 @@ mod tree;
 
 pub use tree::{Cursor, Lines, Tree};
 
+use anchor::Anchors;
 use tree::{Content, Token};
 
 /// The document is not of the plain form. Says nothing about whether it is YAML.
@@ -34,7 +36,8 @@ pub fn read(text: &str) -> Option<Tree> {
         line: 0,
         indent: Some(0),
         depth: 0,
-        tokens: Vec::with_capacity(text.len() / 24 + 8),
+        anchors: Anchors::default(),
+        tokens: Vec::with_capacity(text.len() / 12 + 8),
     };
     reader.document().ok()?;
     Some(Tree::new(reader.tokens))
@@ -51,6 +54,7 @@ struct Reader<'a> {
     /// Columns before the content of the line, where reading is at its first byte; `None` at the end of the text.
     indent: Option<usize>,
     depth: usize,
+    anchors: Anchors<'a>,
     tokens: Vec<Token>,
 }
 
@@ -104,6 +108,13 @@ impl Reader<'_> {
         }
     }
 
+    /// Over bytes that mean nothing wherever they stand.
+    fn skip_ordinary(&mut self) {
+        while self.bytes.get(self.at).is_some_and(|byte| is_ordinary(*byte)) {
+            self.at += 1;
+        }
+    }
+
     /// To the end of a comment's line.
     fn skip_comment(&mut self) -> Read<()> {
         while !self.is_at_end() && self.line_break() == 0 {
@@ -111,6 +122,7 @@ impl Reader<'_> {
                 return Err(Unusual);
             }
             self.at += 1;
+            self.skip_ordinary();
         }
         Ok(())
     }
@@ -147,10 +159,10 @@ impl Reader<'_> {
 
     /// Nothing but a comment may follow on the line; then to the next content.
     fn end_of_line(&mut self) -> Read<()> {
-        let before = self.at;
         self.skip_spaces();
         if self.byte() == b'#' {
-            if self.at == before {
+            // What stands right behind something else is a part of it, or wrong.
+            if self.at > self.line && self.bytes[self.at - 1] != b' ' {
                 return Err(Unusual);
             }
             self.skip_comment()?;
@@ -193,6 +205,41 @@ impl Reader<'_> {
         let end = self.tokens.len();
         self.tokens[opened].set_end(end);
     }
+}
+
+/// Whether a byte is itself and nothing else in every scalar, key and comment: no control character, no mark of YAML, no blank, no beginning of a
+/// character that [`is_strange`].
+const fn is_ordinary(byte: u8) -> bool {
+    const ORDINARY: [bool; 256] = {
+        let mut ordinary = [false; 256];
+        let mut byte: u8 = 0;
+        loop {
+            let may_mean = matches!(
+                byte,
+                b' ' | b':'
+                    | b'#'
+                    | b','
+                    | b'['
+                    | b']'
+                    | b'{'
+                    | b'}'
+                    | b'\''
+                    | b'"'
+                    | b'\\'
+                    | b'\t'
+                    | 0xc2
+                    | 0xe2
+                    | 0xef
+            );
+            ordinary[byte as usize] = !may_mean && !is_control(byte);
+            if byte == u8::MAX {
+                break;
+            }
+            byte += 1;
+        }
+        ordinary
+    };
+    ORDINARY[byte as usize]
 }
 
 /// Control characters, which stand in no plain manifest.

@@ -9,8 +9,12 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let mut end = start;
         loop {
-            let byte = self.byte();
-            match byte {
+            let before = self.at;
+            self.skip_ordinary();
+            if self.at > before {
+                end = self.at;
+            }
+            match self.byte() {
                 b' ' => {
                     if self.byte_after(1) == b'#' {
                         break;
@@ -70,6 +74,7 @@ impl<'a> Reader<'a> {
                 byte if byte == b'\t' || self.is_strange() => return Err(Unusual),
                 _ => self.at += 1,
             }
+            self.skip_ordinary();
         }
         let end = self.at;
         self.at += 1;
@@ -99,6 +104,7 @@ impl<'a> Reader<'a> {
                 byte if byte == b'\t' || self.is_strange() => return Err(Unusual),
                 _ => self.at += 1,
             }
+            self.skip_ordinary();
         }
         let end = self.at;
         self.at += 1;

@@ -82,8 +82,23 @@ fn plain_manifests_are_read() {
         " # comment\na: b\n",
         "a:\n- --flag\n- \"x: y\"\n- 'z'\n- -verbose\n",
         "a:\n- {b: c}\n- [d]\n- e: f\n  g:\n  - h\n",
+        "a: # b\n  c: d\ne: # f\ng: # h\n- # i\n  j: k\n- l\n",
+        "a: &b c\nd: *b\n",
+        "a: &b\n  c: 1\n  d: [e]\nf: *b\ng:\n- h: *b # again\n  i: j\n- k\n",
+        "a: &b # named\n- c\n- d: e\nf: *b",
+        "a: &b-1 {c: d}\ne: *b-1\r\nf: &g |\n  h\ni: *g\n",
+        "a:\n  b: &c 'd'\ne:\n  f: *c\n\n  g: &h 5\ni: *h\n",
     ] {
         assert!(agrees(text), "not read:\n{text}");
+    }
+}
+
+#[test]
+fn lists_take_no_more_room_than_they_need() {
+    for (text, length) in [("- 1\n- 2\n- 3\n- 4\n- 5\n", 5), ("- {a: b}\n", 1), ("[]\n", 0)] {
+        let tree = read(text).unwrap();
+        let list = Vec::<Value>::deserialize(tree.root(text)).unwrap();
+        assert_eq!((list.len(), list.capacity()), (length, length), "{text}");
     }
 }
 
@@ -92,8 +107,20 @@ fn what_is_not_plain_is_left_to_the_other_reader() {
     for text in [
         "",
         "# nothing\n",
-        "a: &b c\n",
         "a: *b\n",
+        "a: &b\nc: d\n",
+        "a: &b ~\nc: *b\n",
+        "a: &b c\nd: &b e\nf: *b\n",
+        "a: &b\n  c: *b\n",
+        "a: &b\n  c: d\ne: &f\n  g: *b\nh: *f\n",
+        "a: &b c\nd: [*b]\n",
+        "a: &b c\n*b : d\n",
+        "- &a b\n- *a\n",
+        "a: &b c\nd: *b e\n",
+        "a: &b c\nd: *b\n  e\n",
+        "&a b: c\n",
+        "a: &b &c d\n",
+        "a: &b *b\n",
         "a: !!str 1\n",
         "a: >\n  b\n",
         "a: yes\n",
@@ -163,7 +190,7 @@ proptest! {
                 4 => Just("\n"), 4 => Just("  "), 3 => Just("a: "), 3 => Just("- "), 3 => Just("b:\n"), 2 => Just("c"), 1 => Just("\r\n"), 1 => Just("\n\n"), 1 => Just(" "), 1 => Just("-"),
                 1 => Just(":"), 1 => Just("#"), 1 => Just(" # x"), 1 => Just("'"), 1 => Just("\""), 1 => Just("|\n"), 1 => Just("|-\n"), 1 => Just("|+\n"), 1 => Just("{"), 1 => Just("}"),
                 1 => Just("["), 1 => Just("]"), 1 => Just(","), 1 => Just(", "), 1 => Just("1"), 1 => Just("0"), 1 => Just("."), 1 => Just("e"), 1 => Just("x"), 1 => Just("null"), 1 => Just("true"),
-                1 => Just("yes"), 1 => Just("~"), 1 => Just("\\n"), 1 => Just("d: e\n"), 1 => Just("f: {g: h}\n"), 1 => Just("é"), 1 => Just("\u{2028}"), 1 => Just("\t"), 1 => Just("---"), 1 => Just("? "),
+                1 => Just("yes"), 1 => Just("~"), 1 => Just("\\n"), 1 => Just("d: e\n"), 1 => Just("f: {g: h}\n"), 1 => Just("&x "), 1 => Just("*x"), 1 => Just("k: &x "), 1 => Just("l: *x\n"), 1 => Just("é"), 1 => Just("\u{2028}"), 1 => Just("\t"), 1 => Just("---"), 1 => Just("? "),
             ],
             1..24,
         ).prop_map(|pieces| pieces.concat())

@@ -22,6 +22,8 @@ pub(super) enum Content {
     Sequence,
     /// Keys and values in turn.
     Mapping,
+    /// The token that the value begins with which it stands for.
+    Alias(u32),
 }
 
 #[derive(Clone, Debug)]
@@ -37,6 +39,11 @@ impl Content {
     /// Text as it stands between two places.
     pub(super) const fn span(start: usize, end: usize) -> Self {
         Self::Span(place(start), place(end))
+    }
+
+    /// What stands for a value that was read before.
+    pub(super) const fn alias(value: usize) -> Self {
+        Self::Alias(place(value))
     }
 }
 
@@ -59,12 +66,31 @@ impl Token {
         self.end = place(end);
     }
 
+    /// The token after it and all that is in it.
+    pub(super) const fn end(&self) -> usize {
+        self.end as usize
+    }
+
+    pub(super) const fn is_null(&self) -> bool {
+        matches!(self.content, Content::Null)
+    }
+
     /// Its text, if it is one, in the text that was read.
     pub(super) fn text<'t>(&'t self, read: &'t str) -> Option<&'t str> {
         match &self.content {
             Content::Span(start, end) => read.get(*start as usize..*end as usize),
             Content::Text(text) => Some(text),
             _ => None,
+        }
+    }
+
+    /// Whether it is this text.
+    pub(super) fn is_text(&self, read: &str, text: &str) -> bool {
+        match &self.content {
+            // Most keys differ by their lengths already.
+            Content::Span(start, end) => (end - start) as usize == text.len() && self.text(read) == Some(text),
+            Content::Text(own) => **own == *text,
+            _ => false,
         }
     }
 }
@@ -109,8 +135,8 @@ pub struct Lines(Vec<usize>);
 impl Lines {
     /// Those of a text.
     pub fn of(text: &str) -> Self {
-        let breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        Self(std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect())
+        let breaks = memchr::memchr_iter(b'\n', text.as_bytes());
+        Self(std::iter::once(0).chain(breaks.map(|at| at + 1)).collect())
     }
 
     /// Line and column of a byte of that text.
@@ -141,6 +167,14 @@ impl<'t> Cursor<'t> {
         Self { at, ..*self }
     }
 
+    /// What an alias stands for; anything else is itself.
+    fn value(&self) -> Self {
+        match self.token().content {
+            Content::Alias(value) => self.node(value as usize),
+            _ => *self,
+        }
+    }
+
     /// The value of a key, or the item at an index, with the byte where its key or the item begins.
     fn child(&self, step: &str) -> Option<(u32, Self)> {
         let end = self.token().end as usize;
@@ -149,7 +183,7 @@ impl<'t> Cursor<'t> {
             Content::Mapping => {
                 while at < end {
                     let key = &self.tokens[at];
-                    if key.text(self.read) == Some(step) {
+                    if key.is_text(self.read, step) {
                         return Some((key.at, self.node(at + 1)));
                     }
                     at = self.tokens[at + 1].end as usize;
@@ -186,6 +220,7 @@ impl<'de> Deserializer<'de> for Cursor<'de> {
             Content::Span(..) | Content::Text(_) => visitor.visit_borrowed_str(self.text().unwrap_or_default()),
             Content::Sequence => visitor.visit_seq(self.within()),
             Content::Mapping => visitor.visit_map(self.within()),
+            Content::Alias(_) => self.value().deserialize_any(visitor),
         }
     }
 
@@ -232,17 +267,18 @@ impl<'de> Node<'de> for Cursor<'de> {
             Content::Sequence => Shape::List(self.within().collect()),
             Content::Mapping => {
                 let mut within = self.within();
-                let mut fields: Vec<(&str, Self)> =
-                    std::iter::from_fn(|| Some((within.next()?.text()?, within.next()?))).collect();
+                let mut fields: Vec<(&str, Self)> = Vec::with_capacity(8);
+                fields.extend(std::iter::from_fn(|| Some((within.next()?.text()?, within.next()?))));
                 fields.sort_unstable_by_key(|(key, _)| *key);
                 Shape::Fields(fields)
             }
+            Content::Alias(_) => self.value().shape(),
         }
     }
 
     fn get(self, key: &str) -> Option<Self> {
         match self.token().content {
-            Content::Mapping => self.child(key).map(|(_, value)| value),
+            Content::Mapping => self.child(key).map(|(_, value)| value.value()),
             _ => None,
         }
     }
@@ -287,7 +323,7 @@ impl<'t> Iterator for Within<'t> {
                 at: self.at,
             };
             self.at = node.token().end as usize;
-            node
+            node.value()
         })
     }
 }
@@ -297,6 +333,12 @@ impl<'t> SeqAccess<'t> for Within<'t> {
 
     fn next_element_seed<T: DeserializeSeed<'t>>(&mut self, seed: T) -> Result<Option<T::Value>, Self::Error> {
         self.next().map(|item| seed.deserialize(item)).transpose()
+    }
+
+    /// Exact: what is kept of a list takes no more room than it needs.
+    fn size_hint(&self) -> Option<usize> {
+        let after = |at: &usize| (*at < self.end).then(|| self.tokens[*at].end());
+        Some(std::iter::successors(Some(self.at), after).skip(1).count())
     }
 }
 
