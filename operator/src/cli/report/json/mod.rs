@@ -10,12 +10,11 @@ use std::io::Write;
 use ironside_engine::controls::{CONTROLS, Component, Control, Verdict};
 use ironside_engine::evaluate::{Counts, Evaluation, Finding, Score, Share, Tally};
 use ironside_engine::model::ObjectRef;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::cli::case::{Case, Judged, JudgedObject, count};
-use crate::cli::locate::Locator;
 use crate::cli::manifest::{Problem, Source};
-use result::{ReportObject, ReportSource, result_of};
+use result::{ReportObject, ReportSource, Results};
 
 /// Version of the JSON form. It changes when a field changes its meaning or goes away; further fields may come at any time. Since v2 `results` has what passes
 /// and what does not apply only with `--all`, and `objects` always says which controls do.
@@ -29,10 +28,10 @@ pub(super) const SCAN_RESULT: &str = "ScanResult";
 
 /// Writes what was judged.
 pub(super) fn write(judged: &Judged, everything: bool, out: &mut dyn Write) -> anyhow::Result<()> {
-    let mut locator = Locator::new(judged.stdin.as_deref());
+    let mut results = Results::new(judged.stdin.as_deref());
     let mut report = Report::begin(out)?;
     for judged in &judged.evaluations {
-        let part = part(std::slice::from_ref(judged), everything, &mut locator)?;
+        let part = part(std::slice::from_ref(judged), everything, &mut results)?;
         report.add(part)?;
     }
     let objects = judged.evaluations.iter().map(|(source, it)| (source, &it.target));
@@ -50,8 +49,8 @@ pub(super) fn judge(case: &Case, everything: bool, out: &mut dyn Write) -> anyho
     let mut report = Report::begin(out)?;
     let mut written = Ok(());
     case.each(
-        || Locator::new(case.stdin.as_deref()),
-        |locator, judged| part(&judged, everything, locator),
+        || Results::new(case.stdin.as_deref()),
+        |results, judged| part(&judged, everything, results),
         |part| {
             if written.is_ok() {
                 written = part.and_then(|part| report.add(part));
@@ -78,7 +77,7 @@ struct Part {
     quiet: Vec<[Controls; 2]>,
 }
 
-fn part(judged: &[JudgedObject], everything: bool, locator: &mut Locator<'_>) -> anyhow::Result<Part> {
+fn part(judged: &[JudgedObject], everything: bool, results: &mut Results<'_>) -> anyhow::Result<Part> {
     let mut part = Part {
         results: Vec::new(),
         tally: Tally::new(),
@@ -89,10 +88,8 @@ fn part(judged: &[JudgedObject], everything: bool, locator: &mut Locator<'_>) ->
         part.quiet
             .push([Verdict::Pass, Verdict::NotApplicable].map(|verdict| Controls::with(verdict, evaluation)));
         let is_shown = |finding: &&Finding| everything || matches!(finding.verdict, Verdict::Fail | Verdict::Unknown);
-        for finding in evaluation.findings.iter().filter(is_shown) {
-            part.results.extend_from_slice(b",\n");
-            serde_json::to_writer(&mut part.results, &result_of(source, evaluation, finding, locator))?;
-        }
+        let shown = evaluation.findings.iter().filter(is_shown);
+        results.write(source, evaluation, shown, &mut part.results)?;
     }
     Ok(part)
 }
@@ -101,7 +98,7 @@ fn part(judged: &[JudgedObject], everything: bool, locator: &mut Locator<'_>) ->
 #[derive(Clone, Copy, Debug, Default)]
 struct Controls(u128);
 
-const _: () = assert!(CONTROLS.len() <= 128, "more controls than bits");
+const _: () = assert!(CONTROLS.len() < 128, "a bit for each control");
 
 impl Controls {
     fn with(verdict: Verdict, evaluation: &Evaluation) -> Self {
@@ -114,10 +111,21 @@ impl Controls {
         Self(findings.filter_map(place).fold(0, |all, place| all | 1 << place))
     }
 
-    fn ids(self) -> Vec<&'static str> {
-        let has = |place: usize| self.0 >> place & 1 == 1;
-        let all = CONTROLS.iter().enumerate().filter(|(place, _)| has(*place));
-        all.map(|(_, control)| control.id.as_str()).collect()
+    fn ids(self) -> impl Iterator<Item = &'static str> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            // The lowest bit, which goes then; beyond the last control where none is left.
+            let control = CONTROLS.get(left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(control.id.as_str())
+        })
+    }
+}
+
+/// As a list of ids.
+impl Serialize for Controls {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.ids())
     }
 }
 
@@ -173,15 +181,18 @@ impl<'a> Report<'a> {
     ) -> anyhow::Result<Counts> {
         let Self { out, tally, quiet, .. } = self;
         write!(out, "\n],\n\"objects\":[")?;
+        let mut line = Vec::new();
         for (place, ((source, target), [passed, not_applicable])) in objects.zip(&quiet).enumerate() {
-            out.write_all(if place == 0 { b"\n" } else { b",\n" })?;
+            line.clear();
+            line.extend_from_slice(if place == 0 { b"\n" } else { b",\n" });
             let object = QuietObject {
                 object: ReportObject::of(target),
                 source: ReportSource::of(source),
-                passed: passed.ids(),
-                not_applicable: not_applicable.ids(),
+                passed: *passed,
+                not_applicable: *not_applicable,
             };
-            serde_json::to_writer(&mut *out, &object)?;
+            serde_json::to_writer(&mut line, &object)?;
+            out.write_all(&line)?;
         }
         write!(out, "\n],\n\"controls\":[")?;
         let judged = CONTROLS.iter().filter(|control| tally.contains_key(&control.id));
@@ -226,8 +237,8 @@ impl<'a> Report<'a> {
 struct QuietObject<'a> {
     object: ReportObject<'a>,
     source: ReportSource<'a>,
-    passed: Vec<&'static str>,
-    not_applicable: Vec<&'static str>,
+    passed: Controls,
+    not_applicable: Controls,
 }
 
 /// What a reader wants to know of a control, once for all its results.
