@@ -18,6 +18,9 @@ const QUOTED_LINES: usize = 15;
 /// all the time, for its heap is small: more memory for less of the processors, which many of them share.
 const GARBAGE: &str = "300";
 
+/// How long a process that was killed may take to be gone: the kernel takes its memory apart first.
+const GONE: Duration = Duration::from_secs(10);
+
 /// A program with its arguments and log, running or not.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -104,6 +107,10 @@ impl Process {
         if self.enters && self.ended()?.is_none() {
             // It may be gone already, with the namespace that it was in.
             let _ = self.signal(Signal::SIGKILL);
+            // What entered waits for it, and ends when its ports and files are free.
+            if let Some(child) = &mut self.child {
+                let _ = tokio::time::timeout(GONE, child.wait()).await;
+            }
         }
         if let Some(mut child) = self.child.take() {
             child
