@@ -121,7 +121,7 @@ async fn systems_and_runtimes_of_nodes_are_judged_by_what_kubelets_report() -> R
 /// A node of a pool that reports this.
 async fn node(test: &Scenario<'_>, name: &str, info: &Value) -> Result<()> {
     let kubectl = test.cluster.kubectl()?;
-    let labels = json!({"eks.amazonaws.com/nodegroup": "general"});
+    let labels = json!({"karpenter.sh/nodepool": "general"});
     let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}});
     kubectl.apply(&node.to_string()).await?;
     let info = json!({"status": {"nodeInfo": info}}).to_string();
