@@ -121,6 +121,7 @@ fn what_is_not_plain_is_left_to_the_other_reader() {
         "&a b: c\n",
         "a: &b &c d\n",
         "a: &b *b\n",
+        "a: &b\n  c: d\ne:\n  <<: *b\n",
         "a: !!str 1\n",
         "a: >\n  b\n",
         "a: yes\n",
