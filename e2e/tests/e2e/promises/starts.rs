@@ -1,5 +1,7 @@
 //! When nothing is written, or nothing more.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use ironside_crds::Phase;
 use ironside_e2e::cluster::Options;
@@ -9,6 +11,9 @@ use ironside_e2e::proxy::{Fault, Match, Proxy, Rule};
 use ironside_e2e::scenario::scenario_with;
 use ironside_e2e::workloads::{available_deployment, until_rolled_out};
 use ironside_e2e::{scenario, wait};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams};
+use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
 use super::{remediation_of, until_of_it_stands};
@@ -31,8 +36,8 @@ async fn promise_07_deleting_the_definitions_blocks_nothing() -> Result<()> {
 
         let definitions = repository().join("config/crd").display().to_string();
         let kubectl = test.cluster.kubectl()?;
-        // kubectl waits until they are gone: a finalizer of ours would keep them.
-        kubectl.run(&["delete", "-k", &definitions, "--timeout=180s"]).await?;
+        kubectl.run(&["delete", "-k", &definitions, "--wait=false"]).await?;
+        until_definitions_are_gone(&test.client).await?;
         wait::throughout(PATIENCE, "the workload is left as it is", async || {
             ensure!(template(test, "web").await? == repaired, "the template changed");
             ensure!(patches(&operator, test)? == so_far, "another patch");
@@ -55,6 +60,54 @@ async fn promise_07_deleting_the_definitions_blocks_nothing() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Longest time that definitions may take to go. Each that goes makes the API server build the caches of the others anew, and what it wants to delete meanwhile it
+/// tries again after twice the time that it waited before ("storage is (re)initializing").
+const GOING: Duration = Duration::from_mins(8);
+
+/// Waits until the definitions are gone, which a finalizer of ours on one of them or on an object would keep them from.
+async fn until_definitions_are_gone(client: &Client) -> Result<()> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
+    wait::until_within(GOING, "the definitions are gone", async || {
+        let mut kept = Vec::new();
+        for definition in definitions.list(&ListParams::default()).await? {
+            let spec = &definition.spec;
+            if spec.group != ironside_crds::GROUP {
+                continue;
+            }
+            // Asking for the objects has the API server build the cache that it needs for deleting them.
+            let kind = GroupVersionKind::gvk(&spec.group, &spec.versions[0].name, &spec.names.kind);
+            let kind = ApiResource::from_gvk_with_plural(&kind, &spec.names.plural);
+            let objects: Api<DynamicObject> = Api::all_with(client.clone(), &kind);
+            let objects = objects.list(&ListParams::default()).await;
+            let objects = objects.map_or_else(|error| error.to_string(), |objects| held(&objects.items));
+            let conditions = definition
+                .status
+                .and_then(|status| status.conditions)
+                .unwrap_or_default();
+            let terminating = conditions
+                .into_iter()
+                .find(|condition| condition.type_ == "Terminating");
+            kept.push(format!(
+                "{} (finalizers {:?}; {:?}; objects: {objects})",
+                spec.names.plural,
+                definition.metadata.finalizers,
+                terminating.map(|condition| condition.message),
+            ));
+        }
+        ensure!(kept.is_empty(), "{}", kept.join("; "));
+        Ok(())
+    })
+    .await
+}
+
+/// Objects by name, with what keeps them.
+fn held(objects: &[DynamicObject]) -> String {
+    let held = objects
+        .iter()
+        .map(|object| format!("{} {:?}", object.name_any(), object.finalizers()));
+    held.collect::<Vec<_>>().join(", ")
 }
 
 /// What waits is not sent. Each gate by itself keeps a repair from starting, and says so.
