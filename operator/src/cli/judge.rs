@@ -11,12 +11,12 @@ use ironside_crds::{
 use ironside_engine::components::Observed;
 use ironside_engine::controls::Gap;
 use ironside_engine::evaluate::Evaluator;
-use ironside_engine::model::{Kind, ObjectRef};
+use ironside_engine::model::{Kind, Labels, ObjectRef};
 use ironside_engine::network::{Settings, plan_namespace};
 use ironside_engine::plan::{Plan, plan};
 use ironside_engine::policy::{ExceptionSet, PolicySet};
 use ironside_engine::remediate::{Record, network_memory, takes_away};
-use ironside_engine::world::{Delta, Labels, Object, Snapshot, World};
+use ironside_engine::world::{Delta, Object, Snapshot, World};
 use serde_json::json;
 
 use super::case::{Case, Judged, tell};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::{Ingress, Kind, ObjectRef, Service, Workload};
+use crate::model::{Ingress, Kind, Labels, ObjectRef, Service, Workload};
 use crate::world::Shard;
 
 /// What exposes a Service.
@@ -32,10 +32,7 @@ impl fmt::Display for Exposed {
 }
 
 /// The Services of a namespace that people outside reach, with what they select.
-pub(super) fn exposed<'a>(
-    namespace: &Arc<str>,
-    shard: &'a Shard,
-) -> BTreeMap<ObjectRef, (Exposed, &'a BTreeMap<String, String>)> {
+pub(super) fn exposed<'a>(namespace: &Arc<str>, shard: &'a Shard) -> BTreeMap<ObjectRef, (Exposed, &'a Labels)> {
     let mut exposed = BTreeMap::new();
     for service in shard.services.values() {
         let by = by_itself(service).or_else(|| by_ingress(shard, &service.metadata.name));
@@ -70,7 +67,6 @@ fn by_ingress(shard: &Shard, service: &str) -> Option<Exposed> {
 }
 
 /// Whether a Service sends its traffic to the pods of a workload. One without a selector sends it where somebody else says.
-pub(super) fn is_selected(workload: &Workload, selector: &BTreeMap<String, String>) -> bool {
-    let labels = &workload.template.labels;
-    !selector.is_empty() && selector.iter().all(|(name, value)| labels.get(name) == Some(value))
+pub(super) fn is_selected(workload: &Workload, selector: &Labels) -> bool {
+    !selector.is_empty() && workload.template.labels.contain(selector)
 }

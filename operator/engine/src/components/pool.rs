@@ -19,5 +19,5 @@ const POOLS: [&str; 10] = [
 /// The pool of a node; `None` where no label names one.
 pub fn pool(node: &ClusterNode) -> Option<&str> {
     let labels = &node.metadata.labels;
-    POOLS.iter().find_map(|label| labels.get(*label)).map(String::as_str)
+    POOLS.iter().find_map(|label| labels.get(label))
 }

@@ -38,7 +38,7 @@ pub(super) fn config_gone(change: &mut Change<'_>) {
 pub(super) fn workload_changed(change: &mut Change<'_>, new: &Workload) {
     let is_dns = is_home(&change.reference.namespace)
         && matches!(new.kind, Kind::Deployment | Kind::DaemonSet)
-        && new.template.labels.get(DNS.0).is_some_and(|value| value == DNS.1);
+        && new.template.labels.has(DNS.0, DNS.1);
     if !is_dns {
         return;
     }

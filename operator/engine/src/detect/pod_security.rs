@@ -2,11 +2,9 @@
 //!
 //! Levels and defaults: Kubernetes documentation, "Pod Security Admission": a label that is absent means `privileged`, an absent version `latest`.
 
-use std::collections::BTreeMap;
-
 use super::Detection;
 use super::change::Change;
-use crate::model::Namespace;
+use crate::model::{Labels, Namespace};
 
 const PREFIX: &str = "pod-security.kubernetes.io/";
 
@@ -14,7 +12,7 @@ pub(super) fn changed(change: &mut Change<'_>, new: &Namespace) {
     let Some(old) = change.before.namespace(&new.metadata.name).cloned() else {
         return;
     };
-    let (old, new) = (&*old.metadata.labels, &*new.metadata.labels);
+    let (old, new) = (&old.metadata.labels, &new.metadata.labels);
     let mut lowered = Vec::new();
     for mode in ["enforce", "audit", "warn"] {
         let (was, is) = (level(old, mode), level(new, mode));
@@ -31,10 +29,8 @@ pub(super) fn changed(change: &mut Change<'_>, new: &Namespace) {
     }
 }
 
-fn level<'a>(labels: &'a BTreeMap<String, String>, mode: &str) -> &'a str {
-    labels
-        .get(&format!("{PREFIX}{mode}"))
-        .map_or("privileged", String::as_str)
+fn level<'a>(labels: &'a Labels, mode: &str) -> &'a str {
+    labels.get(&format!("{PREFIX}{mode}")).unwrap_or("privileged")
 }
 
 /// A level that does not exist is taken for `restricted` in enforce by the API server (it fails closed) and cannot be set through it.
@@ -47,8 +43,8 @@ fn rank(level: &str) -> u8 {
 }
 
 /// Minor version that enforce is held to; the greatest number for `latest`.
-fn version(labels: &BTreeMap<String, String>) -> u32 {
-    let given = labels.get(&format!("{PREFIX}enforce-version")).map(String::as_str);
+fn version(labels: &Labels) -> u32 {
+    let given = labels.get(&format!("{PREFIX}enforce-version"));
     given
         .and_then(|version| version.strip_prefix("v1."))
         .and_then(|minor| minor.parse().ok())

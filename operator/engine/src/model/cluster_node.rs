@@ -29,7 +29,7 @@ impl ClusterNode {
     /// Whether it is labelled as one of the control plane. Providers that run the control plane themselves show no such node.
     pub fn is_control_plane(&self) -> bool {
         let labels = &self.metadata.labels;
-        CONTROL_PLANE.iter().any(|role| labels.contains_key(*role))
+        CONTROL_PLANE.iter().any(|role| labels.contains_key(role))
     }
 }
 

@@ -1,15 +1,13 @@
 //! Containers of a pod template.
 
-use std::collections::BTreeMap;
-
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::literal::Literal;
-use super::null_as_default;
 use super::security::{Capabilities, SecurityContext};
 use super::volume::VolumeMount;
+use super::{Present, null_as_default};
 
 /// Trimmed container.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -135,15 +133,15 @@ pub struct Handler {
     pub tcp_socket: Option<Host>,
 }
 
-/// `resources`: for what a quantity is written, and whether it is more than `null`. How much it is nobody asks.
+/// `resources`: for what a quantity is written. How much it is nobody asks.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 #[allow(missing_docs)]
 pub struct Resources {
     #[serde(deserialize_with = "null_as_default")]
-    pub requests: BTreeMap<String, Option<IgnoredAny>>,
+    pub requests: Present,
     #[serde(deserialize_with = "null_as_default")]
-    pub limits: BTreeMap<String, Option<IgnoredAny>>,
+    pub limits: Present,
 }
 
 /// One entry of `env`.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-use super::{ManagedFields, null_as_default, shared, shared_list};
+use super::{Labels, ManagedFields, null_as_default, shared_list};
 
 /// Annotations under these prefixes are kept; all others are dropped while decoding, so that a hostile object with a megabyte of annotations costs nothing.
 const KEPT_ANNOTATIONS: [&str; 21] = [
@@ -56,8 +56,8 @@ pub struct Meta {
     #[serde(deserialize_with = "null_as_default")]
     pub resource_version: String,
     /// Labels, all of them: selectors can ask for any. Shared by the pods of one controller.
-    #[serde(deserialize_with = "shared")]
-    pub labels: Arc<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "null_as_default")]
+    pub labels: Labels,
     /// Only annotations that some decision reads.
     #[serde(deserialize_with = "kept_annotations")]
     pub annotations: BTreeMap<String, String>,
@@ -83,9 +83,7 @@ impl Meta {
 
     /// Takes what says the same from a sibling instead of keeping a second copy.
     pub(crate) fn share_with(&mut self, sibling: &Self) {
-        if self.labels == sibling.labels {
-            self.labels = Arc::clone(&sibling.labels);
-        }
+        self.labels.share_with(&sibling.labels);
         if self.owner_references == sibling.owner_references {
             self.owner_references = Arc::clone(&sibling.owner_references);
         }
@@ -111,8 +109,8 @@ struct WithoutWriters {
     generation: i64,
     #[serde(deserialize_with = "null_as_default")]
     resource_version: String,
-    #[serde(deserialize_with = "shared")]
-    labels: Arc<BTreeMap<String, String>>,
+    #[serde(deserialize_with = "null_as_default")]
+    labels: Labels,
     #[serde(deserialize_with = "kept_annotations")]
     annotations: BTreeMap<String, String>,
     #[serde(deserialize_with = "shared_list")]

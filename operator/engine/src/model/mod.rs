@@ -14,6 +14,7 @@ pub mod disruption;
 pub mod extension;
 pub mod image;
 pub mod kind;
+pub mod labels;
 pub mod layer;
 pub mod literal;
 pub mod managed_fields;
@@ -22,6 +23,7 @@ pub mod namespace;
 pub mod network;
 pub mod node;
 pub mod pod;
+pub mod present;
 pub mod rbac;
 pub mod reference;
 pub mod resource;
@@ -38,12 +40,14 @@ pub use cluster_node::ClusterNode;
 pub use configuration::Configuration;
 pub use disruption::PodDisruptionBudget;
 pub use kind::Kind;
+pub use labels::Labels;
 pub use managed_fields::{FieldOwner, ManagedFields};
 pub use meta::{Meta, OwnerReference};
 pub use namespace::Namespace;
 pub use network::{Ingress, NetworkPolicy, Service};
 pub use node::{Node, Shape};
 pub use pod::Pod;
+pub use present::Present;
 pub use reference::ObjectRef;
 pub use resource::Resource;
 pub use selector::LabelSelector;
@@ -66,15 +70,6 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// Reads a value that several objects may share.
-pub(crate) fn shared<'de, D, T>(deserializer: D) -> Result<Arc<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    null_as_default(deserializer).map(Arc::new)
 }
 
 /// Reads a list that several objects may share.

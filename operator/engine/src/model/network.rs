@@ -1,11 +1,9 @@
 //! Objects that say who talks to whom: Services, Ingresses, NetworkPolicies, and what the API server itself calls.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{LabelSelector, Meta, null_as_default, one_or_many};
+use super::{LabelSelector, Labels, Meta, null_as_default, one_or_many};
 
 /// Transport protocol of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -76,7 +74,7 @@ pub struct ServiceSpec {
     #[serde(rename = "type")]
     pub kind: Option<String>,
     #[serde(deserialize_with = "null_as_default")]
-    pub selector: BTreeMap<String, String>,
+    pub selector: Labels,
     #[serde(deserialize_with = "null_as_default")]
     pub ports: Vec<ServicePort>,
     #[serde(rename = "externalIPs", deserialize_with = "null_as_default")]

@@ -2,11 +2,9 @@
 //!
 //! Source: Kubernetes documentation, "Labels and Selectors": requirements are ANDed, an empty selector selects everything, `NotIn` matches a missing key.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 
-use super::null_as_default;
+use super::{Labels, null_as_default};
 
 /// `matchLabels` and `matchExpressions`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -14,7 +12,7 @@ use super::null_as_default;
 pub struct LabelSelector {
     /// Exact labels.
     #[serde(deserialize_with = "null_as_default")]
-    pub match_labels: BTreeMap<String, String>,
+    pub match_labels: Labels,
     /// Requirements.
     #[serde(deserialize_with = "null_as_default")]
     pub match_expressions: Vec<Requirement>,
@@ -35,7 +33,7 @@ pub struct Requirement {
 
 impl LabelSelector {
     /// A selector of exact labels.
-    pub fn of_labels(labels: &BTreeMap<String, String>) -> Self {
+    pub fn of_labels(labels: &Labels) -> Self {
         Self {
             match_labels: labels.clone(),
             match_expressions: Vec::new(),
@@ -48,10 +46,8 @@ impl LabelSelector {
     }
 
     /// Whether `labels` satisfy every requirement. An unknown operator matches nothing.
-    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.match_labels
-            .iter()
-            .all(|(key, value)| labels.get(key) == Some(value))
+    pub fn matches(&self, labels: &Labels) -> bool {
+        labels.contain(&self.match_labels)
             && self
                 .match_expressions
                 .iter()
@@ -60,11 +56,11 @@ impl LabelSelector {
 }
 
 impl Requirement {
-    fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+    fn matches(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.key);
         match self.operator.as_str() {
-            "In" => value.is_some_and(|value| self.values.contains(value)),
-            "NotIn" => value.is_none_or(|value| !self.values.contains(value)),
+            "In" => value.is_some_and(|value| self.values.iter().any(|one| one == value)),
+            "NotIn" => value.is_none_or(|value| self.values.iter().all(|one| one != value)),
             "Exists" => value.is_some(),
             "DoesNotExist" => value.is_none(),
             _ => false,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::literal::Exposed;
-use super::{Node, null_as_default, one_or_many};
+use super::{Labels, Node, null_as_default, one_or_many};
 use reading::Reading;
 
 mod reading;
@@ -64,7 +64,7 @@ impl fmt::Debug for TemplateHash {
 #[derive(Clone, Debug, PartialEq)]
 pub struct PodTemplate {
     /// Labels of the pods.
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// Annotations of the pods: those that controls and gates read.
     pub annotations: BTreeMap<String, String>,
     /// Pod spec.
@@ -106,7 +106,7 @@ impl PodTemplate {
 
     fn of(reading: Reading, view: TemplateView, keep_text: bool) -> Self {
         Self {
-            labels: Arc::unwrap_or_clone(view.metadata.labels),
+            labels: view.metadata.labels,
             annotations: view.metadata.annotations,
             spec: Arc::new(view.spec),
             hash: TemplateHash::of_text(&reading.text),
@@ -156,7 +156,7 @@ pub struct PodSpec {
     pub host_ipc: Option<bool>,
     pub host_users: Option<bool>,
     #[serde(deserialize_with = "null_as_default")]
-    pub node_selector: BTreeMap<String, String>,
+    pub node_selector: Labels,
     pub node_name: Option<String>,
     pub os: Option<Os>,
     pub priority_class_name: Option<String>,
@@ -210,11 +210,7 @@ impl PodSpec {
 
     /// Whether the pod says that it is for Windows, where most Linux security fields are refused or ignored.
     pub fn is_windows(&self) -> bool {
-        self.os.as_ref().is_some_and(|os| os.name == "windows")
-            || self
-                .node_selector
-                .get("kubernetes.io/os")
-                .is_some_and(|os| os == "windows")
+        self.os.as_ref().is_some_and(|os| os.name == "windows") || self.node_selector.has("kubernetes.io/os", "windows")
     }
 
     /// Name of the service account the pods run as.

@@ -1,11 +1,11 @@
 //! Volumes of pods and where containers mount them.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
-use super::null_as_default;
+use super::{Present, null_as_default};
 
 /// One `volumeMounts` entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -20,19 +20,51 @@ pub struct VolumeMount {
 }
 
 /// Trimmed volume: sources that some control or risk rule reads.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[allow(missing_docs)]
 pub struct Volume {
-    #[serde(deserialize_with = "null_as_default")]
     pub name: String,
     pub host_path: Option<HostPath>,
     pub empty_dir: Option<EmptyDir>,
     pub persistent_volume_claim: Option<PersistentVolumeClaimSource>,
     pub projected: Option<Projected>,
-    /// Every other source that is named, such as `secret` or `nfs`; `null` ones are not there.
-    #[serde(flatten)]
-    pub others: BTreeMap<String, Option<IgnoredAny>>,
+    /// Every other source that is named, such as `secret` or `nfs`.
+    pub others: Present,
+}
+
+impl<'de> Deserialize<'de> for Volume {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// Not derived: whoever flattens a map makes a copy of all that is below it.
+struct Fields;
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Volume;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("struct Volume")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Volume, A::Error> {
+        let mut volume = Volume::default();
+        let mut others = Vec::new();
+        while let Some(field) = map.next_key::<Box<str>>()? {
+            match &*field {
+                "name" => volume.name = map.next_value::<Option<_>>()?.unwrap_or_default(),
+                "hostPath" => volume.host_path = map.next_value()?,
+                "emptyDir" => volume.empty_dir = map.next_value()?,
+                "persistentVolumeClaim" => volume.persistent_volume_claim = map.next_value()?,
+                "projected" => volume.projected = map.next_value()?,
+                _ if map.next_value::<Option<IgnoredAny>>()?.is_some() => others.push(field),
+                _ => {}
+            }
+        }
+        volume.others = others.into();
+        Ok(volume)
+    }
 }
 
 /// `hostPath`.
@@ -85,12 +117,4 @@ pub struct ProjectedSource {
 pub struct TokenProjection {
     pub audience: Option<String>,
     pub path: Option<String>,
-}
-
-impl Volume {
-    /// Names of the sources that no control reads the content of.
-    pub fn other_sources(&self) -> impl Iterator<Item = &str> {
-        let named = self.others.iter().filter(|(_, source)| source.is_some());
-        named.map(|(name, _)| name.as_str())
-    }
 }

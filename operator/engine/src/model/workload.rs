@@ -161,14 +161,14 @@ impl Workload {
 
     pub(crate) fn parts<'de>(kind: Kind, object: impl Node<'de>) -> Result<Self, serde_json::Error> {
         let keep_text = !matches!(kind, Kind::ReplicaSet);
-        let template = match kind {
+        let mut template = match kind {
             Kind::Pod => PodTemplate::of_pod(object)?,
             _ => match present(object.at(Self::template_path(kind))) {
                 Some(template) => PodTemplate::decode(template, keep_text)?,
                 None => PodTemplate::empty(),
             },
         };
-        let spec = match kind {
+        let mut spec = match kind {
             // A pod has nothing of it, and the selector of a ReplicationController is a plain map.
             Kind::Pod | Kind::ReplicationController => WorkloadSpec::default(),
             _ => decode_or_default(object.get("spec"))?,
@@ -180,6 +180,10 @@ impl Workload {
         let mut meta: Meta = decode_or_default(object.get("metadata"))?;
         if matches!(kind, Kind::Pod | Kind::ReplicaSet) {
             meta.managed_fields = Vec::new();
+        }
+        template.labels.share_with(&meta.labels);
+        if let Some(selector) = &mut spec.selector {
+            selector.match_labels.share_with(&template.labels);
         }
         Ok(Self {
             kind,

@@ -7,10 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::endpoints::Labels;
 use super::ports::{self, PortRange, PortSet};
 use super::reach::{Reading, Source};
 use super::sources::admits;
+use crate::model::Labels;
 use crate::model::network::{NetworkPolicySpec, Peer, PolicyPort};
 use crate::model::pod::DeclaredPort;
 use crate::world::Snapshot;
@@ -40,7 +40,7 @@ impl End {
     fn without_labels(is: Source) -> Self {
         Self {
             is,
-            namespace_labels: Labels::new(),
+            namespace_labels: Labels::default(),
             ports: BTreeSet::new(),
         }
     }

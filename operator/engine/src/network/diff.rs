@@ -24,7 +24,7 @@ pub fn is_same(live: &NetworkPolicy, wanted: &Generated) -> bool {
     let labelled = wanted
         .labels()
         .iter()
-        .all(|(key, value)| live.metadata.labels.get(*key).is_some_and(|live| live == value));
+        .all(|(key, value)| live.metadata.labels.has(key, value));
     labelled && means_same(&live.spec, &wanted.spec)
 }
 
@@ -104,12 +104,8 @@ fn ports(ports: &[PolicyPort]) -> BTreeSet<(&str, String, Option<i32>)> {
 }
 
 fn selector(selector: &LabelSelector) -> Selector<'_> {
-    let labels = selector
-        .match_labels
-        .iter()
-        .map(|(key, value)| (key.as_str(), value.as_str()));
     (
-        labels.collect(),
+        selector.match_labels.iter().collect(),
         selector.match_expressions.iter().map(requirement).collect(),
     )
 }

@@ -1,14 +1,11 @@
 //! The pods of a namespace as network policies see them: labels, declared ports, and whether they use the node's network. Pods that no policy can tell
 //! apart are one endpoint. Templates count beside live pods, so that what is scaled to zero or runs at night is not forgotten.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::model::pod::DeclaredPort;
-use crate::model::{Kind, ObjectRef, Pod, PodSpec};
+use crate::model::{Kind, Labels, ObjectRef, Pod, PodSpec};
 use crate::world::{Shard, Snapshot};
-
-/// Labels of pods or of a namespace.
-pub type Labels = BTreeMap<String, String>;
 
 /// Label that the API server gives every namespace: its name.
 pub const NAMESPACE_NAME: &str = "kubernetes.io/metadata.name";
@@ -47,7 +44,7 @@ pub struct Endpoint {
 pub fn of_namespace(world: &Snapshot, shard: &Shard) -> Vec<Endpoint> {
     let live = shard.pods.values().filter(|pod| has_network(pod)).map(|pod| Endpoint {
         workload: world.topmost_owner(&ObjectRef::new(Kind::Pod, &pod.metadata.namespace, &pod.metadata.name)),
-        labels: (*pod.metadata.labels).clone(),
+        labels: pod.metadata.labels.clone(),
         ports: pod.spec.ports.iter().chain(&pod.spec.sidecar_ports).cloned().collect(),
         host_network: pod.spec.host_network == Some(true),
     });
@@ -85,11 +82,6 @@ fn declared(spec: &PodSpec) -> BTreeSet<DeclaredPort> {
 
 /// Labels of a namespace, with the one that the API server adds.
 pub fn namespace_labels(name: &str, shard: &Shard) -> Labels {
-    let mut labels = shard
-        .namespace
-        .as_ref()
-        .map(|namespace| (*namespace.metadata.labels).clone())
-        .unwrap_or_default();
-    labels.insert(NAMESPACE_NAME.to_owned(), name.to_owned());
-    labels
+    let labels = shard.namespace.as_ref().map(|namespace| &namespace.metadata.labels);
+    labels.cloned().unwrap_or_default().with(NAMESPACE_NAME, name)
 }

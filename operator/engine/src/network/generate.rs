@@ -97,7 +97,7 @@ impl Generated {
     /// A live policy of ours, as it stands.
     pub fn of(live: &NetworkPolicy) -> Self {
         let spec = json!({"podSelector": selector_json(&live.spec.pod_selector), "policyTypes": ["Ingress"]});
-        let policy = live.metadata.labels.get(POLICY_LABEL).map_or("", String::as_str);
+        let policy = live.metadata.labels.get(POLICY_LABEL).unwrap_or_default();
         let name = &live.metadata.name;
         let mut policy = Self::new(&live.metadata.namespace, name, Role::of_name(name), policy, &spec);
         policy.spec = live.spec.clone();
@@ -187,16 +187,16 @@ pub fn allows(namespace: &str, policy: &str, needs: &[Need]) -> Vec<Generated> {
 /// Selects what both select.
 pub fn both(a: &LabelSelector, b: &LabelSelector) -> LabelSelector {
     let mut both = a.clone();
-    for (key, value) in &b.match_labels {
+    for (key, value) in b.match_labels.iter() {
         match both.match_labels.get(key) {
             Some(same) if same == value => {}
             // Contradicts: selects nothing, as it should.
             Some(_) => both.match_expressions.push(Requirement {
-                key: key.clone(),
+                key: key.to_owned(),
                 operator: "In".to_owned(),
-                values: vec![value.clone()],
+                values: vec![value.to_owned()],
             }),
-            None => _ = both.match_labels.insert(key.clone(), value.clone()),
+            None => both.match_labels = both.match_labels.with(key, value),
         }
     }
     for requirement in &b.match_expressions {
@@ -208,13 +208,15 @@ pub fn both(a: &LabelSelector, b: &LabelSelector) -> LabelSelector {
 }
 
 fn allow_name(to: &LabelSelector) -> String {
-    let naming = NAMING_LABELS.iter().find_map(|label| to.match_labels.get(*label));
+    let naming = NAMING_LABELS.iter().find_map(|label| to.match_labels.get(label));
     // A label that is only set or not says more by its key.
-    let telling = |(key, value): (&'_ String, &'_ String)| match value.as_str() {
+    let telling = |(key, value): (&'_ str, &'_ str)| match value {
         "" | "true" => key.rsplit('/').next().unwrap_or(key).to_owned(),
         value => value.to_owned(),
     };
-    let readable = naming.cloned().or_else(|| to.match_labels.iter().next().map(telling));
+    let readable = naming
+        .map(str::to_owned)
+        .or_else(|| to.match_labels.iter().next().map(telling));
     let slug: String = match readable {
         Some(value) => value
             .chars()

@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use super::address::Range;
 use super::bits::Bits;
-use super::endpoints::{self, Endpoint, Labels};
+use super::endpoints::{self, Endpoint};
 use super::ports::{self, PortRange, PortSet};
 use super::sources::Sources;
+use crate::model::Labels;
 use crate::model::network::{IngressTraffic, NetworkPolicySpec, Peer};
 use crate::world::Snapshot;
 

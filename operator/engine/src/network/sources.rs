@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::address;
-use super::endpoints::{self, Labels};
+use super::endpoints;
 use super::reach::{Class, Place, Reading, Source};
+use crate::model::Labels;
 use crate::model::network::{IngressTraffic, Peer};
 use crate::world::{Shard, Snapshot};
 
@@ -26,8 +27,8 @@ impl Sources {
             sources.into_iter().map(move |source| (source, labels.clone()))
         });
         let all = everywhere
-            .chain([(Source::Node, Labels::new())])
-            .chain(outside.map(|source| (source, Labels::new())));
+            .chain([(Source::Node, Labels::default())])
+            .chain(outside.map(|source| (source, Labels::default())));
         let mut groups: BTreeMap<(Place, Vec<bool>), (Vec<Source>, Labels)> = BTreeMap::new();
         for (source, labels) in all {
             let signature = peers
@@ -86,14 +87,14 @@ fn pods_as_sources(
         .pods
         .values()
         .filter(|pod| endpoints::has_network(pod) && pod.spec.host_network != Some(true))
-        .map(|pod| &*pod.metadata.labels);
+        .map(|pod| &pod.metadata.labels);
     let templates = shard
         .workloads
         .values()
         .filter(|workload| workload.template.spec.host_network != Some(true) && world.is_judged(&workload.reference()))
         .map(|workload| &workload.template.labels);
     // Any other pod: one that comes without a label that a policy asks for.
-    let other = Labels::new();
+    let other = Labels::default();
     let distinct: BTreeSet<&Labels> = pods.chain(templates).chain(here.then_some(&other)).collect();
     distinct
         .into_iter()

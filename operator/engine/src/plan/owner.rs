@@ -148,11 +148,11 @@ fn argo_cd(workload: &Workload) -> Option<Owner> {
         .annotations
         .get("argocd.argoproj.io/tracking-id")
         .map(|id| id.split(':').next().unwrap_or_default());
-    let labelled = meta.labels.get("argocd.argoproj.io/instance").map(String::as_str);
+    let labelled = meta.labels.get("argocd.argoproj.io/instance");
     let by_manager = || {
         managers(workload)
             .any(|entry| entry.manager.starts_with("argocd"))
-            .then(|| meta.labels.get("app.kubernetes.io/instance").map_or("", String::as_str))
+            .then(|| meta.labels.get("app.kubernetes.io/instance").unwrap_or_default())
     };
     let application = tracked.or(labelled).or_else(by_manager)?;
     Some(Owner::new(
@@ -209,9 +209,7 @@ fn referenced(workload: &Workload, unseen: Option<&OwnerReference>) -> Vec<Owner
 fn lifecycle_manager(workload: &Workload) -> Option<Owner> {
     let labels = &workload.meta.labels;
     let name = labels.get("olm.owner")?;
-    let kind = labels
-        .get("olm.owner.kind")
-        .map_or("ClusterServiceVersion", String::as_str);
+    let kind = labels.get("olm.owner.kind").unwrap_or("ClusterServiceVersion");
     Some(Owner::new(OwnerKind::Controller, format!("{kind} {name}")))
 }
 

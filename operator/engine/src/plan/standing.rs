@@ -204,7 +204,7 @@ fn unclear_platform(world: &Snapshot, workload: &Workload) -> Option<String> {
     }
     let selected = VIRTUAL_NODE_LABELS
         .iter()
-        .any(|(key, value)| spec.node_selector.get(*key).is_some_and(|selected| selected == value));
+        .any(|(key, value)| spec.node_selector.has(key, value));
     let node = world
         .pods_of(workload)
         .into_iter()

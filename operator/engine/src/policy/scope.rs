@@ -1,13 +1,13 @@
 //! Which namespaces a policy is about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ironside_crds as wire;
 use ironside_crds::conditions::reasons;
 
 use super::Problem;
-use crate::model::LabelSelector;
 use crate::model::selector::Requirement;
+use crate::model::{LabelSelector, Labels};
 use crate::world::Snapshot;
 
 /// Namespaces that belong to Kubernetes itself. With the operator's own they are the system namespaces: audited only where a policy names them, repaired
@@ -50,7 +50,7 @@ pub(super) enum Reach {
 #[derive(Clone, Debug)]
 pub(super) struct Facts<'a> {
     pub(super) name: &'a str,
-    pub(super) labels: BTreeMap<String, String>,
+    pub(super) labels: Labels,
     /// Whether it is one of [`SYSTEM_NAMESPACES`] or the operator's own.
     pub(super) system: bool,
 }
@@ -58,11 +58,11 @@ pub(super) struct Facts<'a> {
 impl<'a> Facts<'a> {
     /// Facts of a namespace; of one whose Namespace object was not seen only the name is known.
     pub(super) fn of(world: &Snapshot, name: &'a str, own_namespace: &str) -> Self {
-        let mut labels = world
+        let labels = world
             .namespace(name)
-            .map(|namespace| (*namespace.metadata.labels).clone())
-            .unwrap_or_default();
-        labels.insert(NAME_LABEL.to_owned(), name.to_owned());
+            .map(|namespace| namespace.metadata.labels.clone())
+            .unwrap_or_default()
+            .with(NAME_LABEL, name);
         Self {
             name,
             labels,
@@ -101,7 +101,7 @@ impl Scope {
 /// The engine's form of a selector. One that can never match is a problem of the policy; it still matches nothing.
 pub(super) fn selector(selector: &wire::LabelSelector, field: &str, problems: &mut Vec<Problem>) -> LabelSelector {
     let parsed = LabelSelector {
-        match_labels: selector.match_labels.clone(),
+        match_labels: selector.match_labels.clone().into_iter().collect(),
         match_expressions: selector
             .match_expressions
             .iter()
@@ -126,24 +126,21 @@ pub(super) fn selector(selector: &wire::LabelSelector, field: &str, problems: &m
 
 /// The first label key whose requirements exclude each other.
 fn contradiction(selector: &LabelSelector) -> Option<&str> {
-    let by_expressions = selector.match_expressions.iter().map(|requirement| &requirement.key);
+    let by_expressions = selector
+        .match_expressions
+        .iter()
+        .map(|requirement| requirement.key.as_str());
     selector
         .match_labels
         .keys()
         .chain(by_expressions)
         .find(|key| !satisfiable(selector, key))
-        .map(String::as_str)
 }
 
 /// Whether some value, or the absence, of a label satisfies all requirements on it. The values that are named, one that is not, and absence are all cases.
 fn satisfiable(selector: &LabelSelector, key: &str) -> bool {
     let only = LabelSelector {
-        match_labels: selector
-            .match_labels
-            .iter()
-            .filter(|(name, _)| *name == key)
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect(),
+        match_labels: selector.match_labels.iter().filter(|(name, _)| *name == key).collect(),
         match_expressions: selector
             .match_expressions
             .iter()
@@ -154,13 +151,13 @@ fn satisfiable(selector: &LabelSelector, key: &str) -> bool {
     let named = only.match_labels.values().chain(
         only.match_expressions
             .iter()
-            .flat_map(|requirement| &requirement.values),
+            .flat_map(|requirement| &requirement.values)
+            .map(String::as_str),
     );
     // No label value has a space, so this one is named by nobody.
-    let unnamed = " ".to_owned();
-    let absent = BTreeMap::new();
-    only.matches(&absent)
+    let unnamed = " ";
+    only.matches(&Labels::default())
         || named
-            .chain([&unnamed])
-            .any(|value| only.matches(&BTreeMap::from([(key.to_owned(), value.clone())])))
+            .chain([unnamed])
+            .any(|value| only.matches(&Labels::from([(key, value)])))
 }

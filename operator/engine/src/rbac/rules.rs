@@ -88,9 +88,7 @@ pub fn is_everything(rule: &PolicyRule) -> bool {
 
 /// Whether a role or binding comes with Kubernetes.
 pub fn is_built_in(meta: &Meta) -> bool {
-    meta.labels
-        .get("kubernetes.io/bootstrapping")
-        .is_some_and(|value| value == "rbac-defaults")
+    meta.labels.has("kubernetes.io/bootstrapping", "rbac-defaults")
         || meta.name.starts_with("system:")
         || meta.name.starts_with("kubeadm:")
         || (meta.namespace.is_empty() && ["cluster-admin", "admin", "edit", "view"].contains(&meta.name.as_str()))

@@ -154,7 +154,7 @@ fn is_present(world: &Snapshot, workload: &Workload, pod: &Pod, attempt: Option<
             .is_some_and(|set| pod.metadata.controller().is_some_and(|owner| owner.uid == set.meta.uid)),
         Kind::StatefulSet => {
             let revision = pod.metadata.labels.get("controller-revision-hash");
-            revision.is_some() && revision == workload.status.update_revision.as_ref()
+            revision.is_some() && revision == workload.status.update_revision.as_deref()
         }
         // A DaemonSet's status does not name its revision: pods of an earlier one are older than the attempt.
         Kind::DaemonSet => attempt.is_none_or(|attempt| pod.metadata.creation_timestamp > Some(attempt.started_at)),
@@ -169,7 +169,7 @@ fn stuck(workload: &Workload, pods: &[&Arc<Pod>]) -> Vec<PodId> {
     }
     pods.iter()
         .filter(|pod| pod.metadata.deletion_timestamp.is_none() && !pod.is_ready())
-        .filter(|pod| pod.metadata.labels.get("controller-revision-hash") != workload.status.update_revision.as_ref())
+        .filter(|pod| pod.metadata.labels.get("controller-revision-hash") != workload.status.update_revision.as_deref())
         .map(|pod| PodId {
             name: pod.metadata.name.clone(),
             uid: pod.metadata.uid.clone(),

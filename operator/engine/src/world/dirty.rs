@@ -1,11 +1,9 @@
 //! What has to be judged again after a change. Precise on purpose: with thousands of pods, one status write must not re-judge a namespace.
 
-use std::collections::BTreeMap;
-
 use super::World;
 use super::derived::Derived;
 use crate::components::{is_home, may_read_logs, runtime_sockets};
-use crate::model::{Kind, LabelSelector, Namespace, NetworkPolicy, ObjectRef, Pod, Workload};
+use crate::model::{Kind, LabelSelector, Labels, Namespace, NetworkPolicy, ObjectRef, Pod, Workload};
 use crate::world::Reading;
 
 impl World {
@@ -131,13 +129,11 @@ impl World {
     }
 
     /// Marks the Services that select pods with these labels: whether they select anything may have changed.
-    fn mark_selecting_services(&mut self, namespace: &str, labels: &BTreeMap<String, String>) {
+    fn mark_selecting_services(&mut self, namespace: &str, labels: &Labels) {
         let Some(shard) = self.current.shard(namespace) else {
             return;
         };
-        let selects = |selector: &BTreeMap<String, String>| {
-            !selector.is_empty() && selector.iter().all(|(name, value)| labels.get(name) == Some(value))
-        };
+        let selects = |selector: &Labels| !selector.is_empty() && labels.contain(selector);
         let services = shard.services.iter();
         let selecting = services.filter(|(_, service)| selects(&service.spec.selector));
         let selecting: Vec<ObjectRef> = selecting
@@ -148,7 +144,7 @@ impl World {
 
     /// Marks the Namespaces whose network policies let pods in or out by labels of a namespace that changes.
     pub(super) fn mark_selecting(&mut self, old: Option<&Namespace>, new: Option<&Namespace>) {
-        let none = BTreeMap::new();
+        let none = Labels::default();
         let old = old.map_or(&none, |old| &old.metadata.labels);
         let new = new.map_or(&none, |new| &new.metadata.labels);
         if old == new {

@@ -30,7 +30,7 @@ mod view;
 
 pub use backends::Caller;
 pub use delta::Delta;
-pub use object::{Labels, Object};
+pub use object::Object;
 pub use reading::Reading;
 pub use shard::Shard;
 pub use snapshot::Snapshot;

@@ -1,8 +1,5 @@
 //! One decoded object of any kind that the engine knows.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -11,12 +8,9 @@ use super::faults;
 use crate::model::disruption::ResourceQuota;
 use crate::model::workload::DecodeError;
 use crate::model::{
-    Admission, Ingress, Kind, Meta, Namespace, NetworkPolicy, Node, ObjectRef, OwnerReference, Pod,
+    Admission, Ingress, Kind, Labels, Meta, Namespace, NetworkPolicy, Node, ObjectRef, OwnerReference, Pod,
     PodDisruptionBudget, Resource, Service, ServiceAccount, Workload,
 };
-
-/// Labels that several objects may share.
-pub type Labels = Arc<BTreeMap<String, String>>;
 
 /// A trimmed view, whatever its kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,11 +98,8 @@ impl Object {
     /// Takes the labels of the object before, where they are equal, instead of keeping a second copy: those of one application mostly are.
     pub fn share_labels(&mut self, before: &mut Labels) {
         self.each_meta(|meta| {
-            if meta.labels == *before {
-                meta.labels = Arc::clone(before);
-            } else {
-                *before = Arc::clone(&meta.labels);
-            }
+            meta.labels.share_with(before);
+            *before = meta.labels.clone();
         });
     }
 
@@ -182,13 +173,13 @@ mod tests {
             let mut object = Object::decode(kind, &object).unwrap();
             object.share_labels(&mut before);
             let mut labels = Labels::default();
-            object.each_meta(|meta| labels = Arc::clone(&meta.labels));
+            object.each_meta(|meta| labels = meta.labels.clone());
             labels
         };
         let first = labels(Kind::Service, "web");
         let second = labels(Kind::Deployment, "web");
-        assert!(Arc::ptr_eq(&first, &second));
+        assert!(first.is_shared_with(&second));
         let other = labels(Kind::ConfigMap, "db");
-        assert_eq!((&*first["app"], &*other["app"]), ("web", "db"));
+        assert!(first.has("app", "web") && other.has("app", "db"));
     }
 }

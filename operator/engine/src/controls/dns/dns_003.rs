@@ -1,6 +1,6 @@
 //! DNS-003 Cluster DNS is open to more than names
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::controls::catalogue::{kubescape, mitre, nsa};
 use crate::controls::{Check, Component, Control, ControlId, Docs, Gap, Judgement, Need, Responsibility, Severity};
 use crate::model::network::Protocol;
 use crate::model::pod::DeclaredPort;
-use crate::model::{Kind, ObjectRef, Service, Workload};
+use crate::model::{Kind, Labels, ObjectRef, Service, Workload};
 use crate::network::connectivity::{Direction, End, Policies};
 use crate::network::endpoints::namespace_labels;
 use crate::network::ports::PortRange;
@@ -56,11 +56,8 @@ fn check(at: &ComponentScope<'_>, judgement: &mut Judgement) {
         let Some(shard) = at.world.shard(&workload.meta.namespace) else {
             continue;
         };
-        let selects = |service: &Service| {
-            let wanted = &service.spec.selector;
-            let labels = &workload.template.labels;
-            service.spec.selects_pods() && wanted.iter().all(|(name, value)| labels.get(name) == Some(value))
-        };
+        let selects =
+            |service: &Service| service.spec.selects_pods() && workload.template.labels.contain(&service.spec.selector);
         for service in shard.services.values().filter(|service| selects(service)) {
             is_inside(service, judgement);
         }
@@ -130,9 +127,9 @@ fn is_shut(
     let stranger = End {
         is: Source::Pods {
             namespace: Arc::from(""),
-            labels: BTreeMap::new(),
+            labels: Labels::default(),
         },
-        namespace_labels: BTreeMap::new(),
+        namespace_labels: Labels::default(),
         ports: BTreeSet::new(),
     };
     let open = Policies::of(at.world, reach::Reading::Least).lets(Direction::Ingress, &stranger, &dns);

@@ -83,7 +83,7 @@ fn check(at: &ObjectScope<'_>, judgement: &mut Judgement) {
     let Some(service) = at.service() else { return };
     let is_exposed = || service.spec.is_exposed() || is_behind_ingress(at);
     let labels = service.metadata.labels.values().chain(service.spec.selector.values());
-    let names = || labels.clone().map(String::as_str).chain([&*at.target.name]);
+    let names = || labels.clone().chain([&*at.target.name]);
     if let Some(name) = names().find(|name| has(name, TILLER.0)) {
         judgement.fail_at("/spec", Some(json!(name)), TILLER.1);
     } else if is_exposed()
@@ -108,8 +108,8 @@ fn check_workload(at: &WorkloadScope<'_>, judgement: &mut Judgement) {
         }
     }
     judgement.enter(String::new(), None);
-    let labels = template.labels.iter().chain(&*at.workload.meta.labels);
-    let named = labels.filter(|(key, _)| matches!(key.as_str(), "app" | "k8s-app" | "app.kubernetes.io/name"));
+    let labels = template.labels.iter().chain(at.workload.meta.labels.iter());
+    let named = labels.filter(|(key, _)| matches!(*key, "app" | "k8s-app" | "app.kubernetes.io/name"));
     for (key, value) in named {
         if let Some((_, expected)) = RETIRED.iter().find(|(name, _)| has(value, name)) {
             let pointer = format!("/metadata/labels/{}", escape(key));

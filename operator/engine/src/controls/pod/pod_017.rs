@@ -49,7 +49,7 @@ const ALLOWED: [&str; 10] = [
 fn check(at: &TemplateScope<'_>, judgement: &mut Judgement) {
     judgement.pass(); // a pod without volumes is as it should be
     for (index, volume) in at.spec().volumes.iter().enumerate() {
-        for source in volume.other_sources().filter(|source| !ALLOWED.contains(source)) {
+        for source in volume.others.iter().filter(|source| !ALLOWED.contains(source)) {
             let pointer = format!("/spec/volumes/{index}/{source}");
             judgement.fail_at(
                 &pointer,

@@ -46,7 +46,7 @@ fn check(at: &WorkloadScope<'_>, judgement: &mut Judgement) {
     let labels = &namespace.metadata.labels;
     let tier = at.parameters.values("untrusted", DEFAULT).into_iter().find(|label| {
         let (key, value) = label.split_once('=').unwrap_or((label, ""));
-        labels.get(key).is_some_and(|found| found == value)
+        labels.has(key, value)
     });
     if tier.is_none() {
         return judgement.not_applicable("the namespace is not marked as untrusted");

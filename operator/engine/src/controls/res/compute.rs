@@ -22,10 +22,10 @@ pub(super) fn is_stated(resource: &str, at: &ContainerScope<'_>, judgement: &mut
     let resources = &at.container.resources;
     // Without a request the API server takes the limit.
     let stated = at.pod.parameters.values("requests", &["Effective"]).contains(&"Stated");
-    let default = resources.limits.get(resource).filter(|_| !stated);
-    let request = resources.requests.get(resource).or(default);
-    for (field, value) in [("requests", request), ("limits", resources.limits.get(resource))] {
-        if value.is_some_and(Option::is_some) {
+    let limit = resources.limits.contains(resource);
+    let request = resources.requests.contains(resource) || (limit && !stated);
+    for (field, is_stated) in [("requests", request), ("limits", limit)] {
+        if is_stated {
             judgement.pass();
         } else {
             judgement.fail(&format!("resources.{field}.{resource}"), None, "a quantity");

@@ -75,11 +75,9 @@ fn selects(at: &ObjectScope<'_>, service: &Service, judgement: &mut Judgement) {
         return judgement.pass();
     }
     let Some(shard) = at.world.shard(namespace) else { return };
-    let fits = |labels: &std::collections::BTreeMap<String, String>| {
-        selector.iter().all(|(name, value)| labels.get(name) == Some(value))
-    };
-    let is_used = shard.pods.values().any(|pod| fits(&pod.metadata.labels))
-        || shard.workloads.values().any(|workload| fits(&workload.template.labels));
+    let mut pods = shard.pods.values().map(|pod| &pod.metadata.labels);
+    let mut templates = shard.workloads.values().map(|workload| &workload.template.labels);
+    let is_used = pods.any(|labels| labels.contain(selector)) || templates.any(|labels| labels.contain(selector));
     if is_used {
         return judgement.pass();
     }

@@ -72,7 +72,7 @@ fn port(stated: AllowPort) -> PortRange {
 
 fn selector(stated: &StatedSelector) -> LabelSelector {
     LabelSelector {
-        match_labels: stated.match_labels.clone(),
+        match_labels: stated.match_labels.clone().into_iter().collect(),
         match_expressions: stated
             .match_expressions
             .iter()

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::services::{is_metrics, scraped};
 use super::{Around, From, Need, Port, Ports};
 use crate::model::network::Protocol;
-use crate::model::{Kind, LabelSelector, ObjectRef, Workload};
-use crate::network::endpoints::{self, Endpoint, Labels};
+use crate::model::{Kind, LabelSelector, Labels, ObjectRef, Workload};
+use crate::network::endpoints::{self, Endpoint};
 use crate::network::ports::PortRange;
 
 /// Label of the pods by which cert-manager answers HTTP-01 challenges: they live for seconds, every 60 days, beside an Ingress.
@@ -21,7 +21,7 @@ pub(super) fn needs(around: &Around<'_>) -> Vec<Need> {
         .collect();
     if !around.shard.ingresses.is_empty() {
         needs.push(Need {
-            to: LabelSelector::of_labels(&Labels::from([(ACME_SOLVER.to_owned(), "true".to_owned())])),
+            to: LabelSelector::of_labels(&Labels::from([(ACME_SOLVER, "true")])),
             from: From::Anyone,
             ports: Ports::These([Port::Numbers(PortRange::one(Protocol::Tcp, ACME_PORT))].into()),
             why: "ACME challenges of the namespace's Ingresses".to_owned(),
@@ -34,9 +34,7 @@ pub(super) fn needs(around: &Around<'_>) -> Vec<Need> {
 pub(crate) fn lasting_selector(workload: &Workload) -> Option<LabelSelector> {
     let lasting = |labels: &Labels| {
         let lasting = labels.iter().filter(|(key, _)| !endpoints::is_volatile(key));
-        lasting
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect::<Labels>()
+        lasting.collect::<Labels>()
     };
     let selector = match (workload.kind, &workload.spec.selector) {
         (Kind::Deployment | Kind::StatefulSet | Kind::DaemonSet | Kind::ReplicaSet, Some(selector)) => LabelSelector {
@@ -49,10 +47,10 @@ pub(crate) fn lasting_selector(workload: &Workload) -> Option<LabelSelector> {
                 .collect(),
         },
         // The Job controller gives its pods this label; the name is the only thing that lasts.
-        (Kind::Job, _) => LabelSelector::of_labels(&Labels::from([(
-            "batch.kubernetes.io/job-name".to_owned(),
-            workload.meta.name.clone(),
-        )])),
+        (Kind::Job, _) => {
+            let name = workload.meta.name.as_str();
+            LabelSelector::of_labels(&Labels::from([("batch.kubernetes.io/job-name", name)]))
+        }
         _ => LabelSelector::of_labels(&lasting(&workload.template.labels)),
     };
     (!selector.is_empty()).then_some(selector)
@@ -126,11 +124,11 @@ fn endpoints_of<'a>(around: &Around<'a>, workload: &ObjectRef) -> impl Iterator<
 
 /// Labels that all of them have and that last.
 fn common_labels(pods: &[&Workload]) -> Labels {
-    let mut labels = pods.first().map(|pod| pod.template.labels.clone()).unwrap_or_default();
-    labels.retain(|key, value| {
-        !endpoints::is_volatile(key) && pods.iter().all(|pod| pod.template.labels.get(key) == Some(value))
+    let of_first = pods.iter().take(1).flat_map(|pod| pod.template.labels.iter());
+    let common = of_first.filter(|(key, value)| {
+        !endpoints::is_volatile(key) && pods.iter().all(|pod| pod.template.labels.has(key, value))
     });
-    labels
+    common.collect()
 }
 
 fn of_group(group: &Group, around: &Around<'_>) -> Vec<Need> {

@@ -46,13 +46,7 @@ pub(super) fn target(service: &Service, port: &ServicePort, around: &Around<'_>)
             let declared = around
                 .endpoints
                 .iter()
-                .filter(|endpoint| {
-                    service
-                        .spec
-                        .selector
-                        .iter()
-                        .all(|(k, v)| endpoint.labels.get(k) == Some(v))
-                })
+                .filter(|endpoint| endpoint.labels.contain(&service.spec.selector))
                 .flat_map(|endpoint| &endpoint.ports)
                 .filter(|declared| declared.protocol == protocol && declared.name.as_deref() == Some(name))
                 .map(|declared| Port::Numbers(PortRange::one(protocol, declared.port)));

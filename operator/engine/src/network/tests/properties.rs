@@ -1,6 +1,6 @@
 //! Properties over generated worlds, judged by the naive evaluator.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::naive::{self, Blocks, End, allows};
 use super::worlds::{outside, pods, policy, wires, world};
 use super::{after, after_all, isolate, plan, plan_with, snapshot};
+use crate::model::Labels;
 use crate::model::network::{NetworkPolicySpec, Protocol};
 use crate::network::ports::PortRange;
 use crate::network::reach::{Edge, Reading, Source, Universe};
@@ -118,7 +119,7 @@ proptest! {
             let ends = pods(&world);
             for end in ends.iter().filter(|end| is_target(end)) {
                 let End::Pod { labels, ports, .. } = end else { unreachable!() };
-                let labels: BTreeMap<String, String> = serde_json::from_value(labels.clone()).unwrap();
+                let labels: Labels = serde_json::from_value(labels.clone()).unwrap();
                 let target = universe
                     .targets
                     .iter()

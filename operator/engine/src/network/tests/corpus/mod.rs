@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::naive::{self, Blocks, End};
 use super::snapshot;
+use crate::model::Labels;
 use crate::model::network::{IpBlock, NetworkPolicySpec, Protocol};
 use crate::network::address::{Family, Range, atoms};
 use crate::network::connectivity::{self, Direction, Policies};
-use crate::network::endpoints::Labels;
 use crate::network::infer::{self, Need, Port, Ports};
 use crate::network::ports::{PortRange, PortSet};
 use crate::network::reach::{Edge, Reach, Reading, Source, Universe};
@@ -300,9 +300,9 @@ impl Case {
         let controller = connectivity::End {
             is: Source::Pods {
                 namespace: "where an ingress controller runs".into(),
-                labels: Labels::new(),
+                labels: Labels::default(),
             },
-            namespace_labels: Labels::new(),
+            namespace_labels: Labels::default(),
             ports: [].into(),
         };
         let found = sent.both(&policies.allowed(&controller, &known));
@@ -385,7 +385,7 @@ impl Answers {
             return true;
         };
         let universe = &self.universe;
-        let labels: BTreeMap<String, String> = serde_json::from_value(labels.clone()).unwrap();
+        let labels: Labels = serde_json::from_value(labels.clone()).unwrap();
         let target = universe
             .targets
             .iter()
