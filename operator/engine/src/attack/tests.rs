@@ -1,7 +1,11 @@
 //! Small worlds, worked out by hand.
 
+use serde_json::json;
+
 use super::*;
+use crate::model::Kind;
 use crate::testing::Case;
+use crate::world::{Delta, Object, Snapshot};
 
 fn all(documents: &str) -> Vec<Way> {
     ways(&Case::of(documents).world.drain().0)
@@ -75,6 +79,24 @@ fn an_exposed_administrator_is_one_step_away() {
             "Service shop/web (a load balancer) -> Deployment shop/web -> ServiceAccount shop/web -> may do everything (ClusterRoleBinding web)"
         ]
     );
+}
+
+/// A reader may be late: what it works out is of the version that it has, and not of those that came since.
+#[test]
+fn what_is_worked_out_late_is_not_taken_for_later_versions() {
+    let closed = [
+        ROLES,
+        &deployment("web", "serviceAccountName: web,"),
+        &service("web", "ClusterIP"),
+        &binding("web", None, "everything", "web"),
+    ];
+    let mut world = Case::of(&closed.concat()).world;
+    let exposed = |world: &Snapshot| world.ways().iter().filter(|way| way.entry.is_some()).count();
+    let before = world.drain().0;
+    let opened = json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"type": "NodePort", "selector": {"app": "web"}}});
+    world.apply(Delta::Apply(Object::decode(Kind::Service, &opened).unwrap()));
+    assert_eq!(exposed(&before), 0);
+    assert_eq!(exposed(&world.drain().0), 1);
 }
 
 /// Over another account: what is exposed may deploy, and somebody else in its namespace may do everything.

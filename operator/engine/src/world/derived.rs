@@ -8,6 +8,15 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 pub(super) struct Derived<T>(Arc<OnceLock<T>>);
 
+impl<T> Derived<T> {
+    /// Puts an empty one in place, unless this one is empty and nobody else could fill it from objects of an earlier version.
+    pub(super) fn forget(&mut self) {
+        if Arc::get_mut(&mut self.0).is_none_or(|own| own.get().is_some()) {
+            *self = Self::default();
+        }
+    }
+}
+
 impl<T> Deref for Derived<T> {
     type Target = OnceLock<T>;
 

@@ -1,7 +1,6 @@
 //! What has to be judged again after a change. Precise on purpose: with thousands of pods, one status write must not re-judge a namespace.
 
 use super::World;
-use super::derived::Derived;
 use crate::components::{is_home, may_read_logs, runtime_sockets};
 use crate::model::{Kind, LabelSelector, Labels, Namespace, NetworkPolicy, ObjectRef, Pod, Workload};
 use crate::world::Reading;
@@ -9,6 +8,9 @@ use crate::world::Reading;
 impl World {
     /// Marks what stands at the top of an object's chain of owners. A child's status is its owner's rollout.
     pub(super) fn mark_topmost(&mut self, reference: &ObjectRef) {
+        if self.judged_once {
+            return;
+        }
         let top = self.current.topmost_owner(reference);
         let reads_logs = top.kind == Kind::DaemonSet
             && self
@@ -22,16 +24,23 @@ impl World {
     }
 
     pub(super) fn mark_namespace(&mut self, name: &str) {
-        self.dirty.insert(ObjectRef::new(Kind::Namespace, "", name));
+        if !self.judged_once {
+            self.dirty.insert(ObjectRef::new(Kind::Namespace, "", name));
+        }
     }
 
     /// Marks the components of the cluster.
     pub(super) fn mark_components(&mut self) {
-        self.dirty.extend(self.current.components());
+        if !self.judged_once {
+            self.dirty.extend(self.current.components());
+        }
     }
 
     /// Marks a pod's workload, before the pod changes; the Namespace too if traffic rules see another pod than before.
     pub(super) fn mark_pod(&mut self, reference: &ObjectRef, old: Option<&Pod>, new: Option<&Pod>) {
+        if self.judged_once {
+            return;
+        }
         if old.is_some() {
             self.mark_topmost(reference);
         }
@@ -46,6 +55,9 @@ impl World {
     /// Marks a workload's topmost owner, before the workload changes. The Namespace too if the template changes, which traffic rules read; and children that
     /// are judged themselves until their owner is seen.
     pub(super) fn mark_workload(&mut self, reference: &ObjectRef, old: Option<&Workload>, new: Option<&Workload>) {
+        if self.judged_once {
+            return self.forget_ways();
+        }
         if old.is_some() {
             self.mark_topmost(reference);
         }
@@ -70,25 +82,29 @@ impl World {
 
     /// Ways rest on templates, on what exposes and selects their pods, and on rights.
     pub(super) fn forget_ways(&mut self) {
-        if self.current.ways.get().is_some() {
-            self.snapshot_mut().ways = Derived::default();
-        }
+        self.snapshot_mut().ways.forget();
     }
 
     /// Marks what refers to an object that is not judged itself, or the object if it is.
     pub(super) fn mark_related(&mut self, reference: &ObjectRef) {
+        let is_of_rights = matches!(
+            reference.kind,
+            Kind::Role | Kind::ClusterRole | Kind::RoleBinding | Kind::ClusterRoleBinding
+        );
+        if is_of_rights {
+            self.snapshot_mut().rights.forget();
+        }
+        if is_of_rights || matches!(reference.kind, Kind::Service | Kind::Ingress | Kind::ServiceAccount) {
+            self.forget_ways();
+        }
+        if self.judged_once {
+            return;
+        }
         if reference.kind.is_judged_alone() {
             self.dirty.insert(reference.clone());
         }
-        if matches!(reference.kind, Kind::Service | Kind::Ingress | Kind::ServiceAccount) {
-            self.forget_ways();
-        }
         match reference.kind {
-            Kind::Role | Kind::ClusterRole | Kind::RoleBinding | Kind::ClusterRoleBinding => {
-                self.rights_changed = true;
-                self.snapshot_mut().rights = Derived::default();
-                self.forget_ways();
-            }
+            _ if is_of_rights => self.rights_changed = true,
             Kind::ServiceAccount => self.mark_account(reference),
             Kind::PodDisruptionBudget => {
                 let shard = self.current.shard(&reference.namespace);
@@ -144,6 +160,9 @@ impl World {
 
     /// Marks the Namespaces whose network policies let pods in or out by labels of a namespace that changes.
     pub(super) fn mark_selecting(&mut self, old: Option<&Namespace>, new: Option<&Namespace>) {
+        if self.judged_once {
+            return;
+        }
         let none = Labels::default();
         let old = old.map_or(&none, |old| &old.metadata.labels);
         let new = new.map_or(&none, |new| &new.metadata.labels);
@@ -168,6 +187,9 @@ impl World {
 
     /// Marks everything that is judged in a namespace, or everywhere.
     pub(super) fn mark_scope(&mut self, namespace: Option<&str>) {
+        if self.judged_once {
+            return;
+        }
         let targets: Vec<ObjectRef> = match namespace {
             None => self.current.targets().collect(),
             Some(namespace) => self.current.targets_in(namespace).collect(),

@@ -53,6 +53,8 @@ pub struct World {
     dirty: BTreeSet<ObjectRef>,
     /// Whether a role or a binding changed: what any account may become can rest on it.
     rights_changed: bool,
+    /// Whether nobody asks what is to be judged again.
+    judged_once: bool,
 }
 
 impl World {
@@ -61,6 +63,14 @@ impl World {
         let mut world = Self::default();
         world.snapshot_mut().minor = minor;
         world
+    }
+
+    /// An empty world of which everything is judged, once: nothing is noted of what is to be judged again.
+    pub fn to_judge_once() -> Self {
+        Self {
+            judged_once: true,
+            ..Self::default()
+        }
     }
 
     /// Notes the minor version of the API server. Another version makes everything dirty: fields that controls read may exist now.
@@ -117,7 +127,7 @@ impl World {
         (Arc::clone(&self.current), std::mem::take(&mut self.dirty))
     }
 
-    /// The present state, where nobody asks what is to be judged again: everything is.
+    /// The present state, where nobody asks what is to be judged again.
     pub fn into_snapshot(self) -> Arc<Snapshot> {
         self.current
     }
@@ -156,31 +166,35 @@ impl World {
     }
 
     fn put(&mut self, object: Object) {
-        let reference = object.reference();
+        self.put_as(&object.reference(), object);
+    }
+
+    /// Takes an object in whose reference is at hand already.
+    pub fn put_as(&mut self, reference: &ObjectRef, object: Object) {
         if !matches!(object, Object::Unreadable(..)) {
-            self.forget_unreadable(&reference);
+            self.forget_unreadable(reference);
         }
         match object {
-            Object::Namespace(namespace) => self.put_namespace(&reference, namespace),
-            Object::Pod(pod, workload) => self.put_pod(&reference, pod, workload.map(|workload| *workload)),
-            Object::Workload(workload) => self.put_workload(&reference, *workload),
-            Object::ServiceAccount(o) => self.put_in(&reference, o, |shard| &mut shard.service_accounts),
-            Object::Service(o) => self.put_in(&reference, o, |shard| &mut shard.services),
-            Object::Ingress(o) => self.put_in(&reference, o, |shard| &mut shard.ingresses),
-            Object::NetworkPolicy(o) => self.put_in(&reference, o, |shard| &mut shard.network_policies),
-            Object::ResourceQuota(o) => self.put_in(&reference, o, |shard| &mut shard.quotas),
-            Object::PodDisruptionBudget(o) => self.put_in(&reference, o, |shard| &mut shard.disruption_budgets),
-            Object::Resource(_, o) => self.put_resource(&reference, o),
+            Object::Namespace(namespace) => self.put_namespace(reference, namespace),
+            Object::Pod(pod, workload) => self.put_pod(reference, pod, workload.map(|workload| *workload)),
+            Object::Workload(workload) => self.put_workload(reference, *workload),
+            Object::ServiceAccount(o) => self.put_in(reference, o, |shard| &mut shard.service_accounts),
+            Object::Service(o) => self.put_in(reference, o, |shard| &mut shard.services),
+            Object::Ingress(o) => self.put_in(reference, o, |shard| &mut shard.ingresses),
+            Object::NetworkPolicy(o) => self.put_in(reference, o, |shard| &mut shard.network_policies),
+            Object::ResourceQuota(o) => self.put_in(reference, o, |shard| &mut shard.quotas),
+            Object::PodDisruptionBudget(o) => self.put_in(reference, o, |shard| &mut shard.disruption_budgets),
+            Object::Resource(_, o) => self.put_resource(reference, o),
             Object::Caller(_, caller, hooks) => {
-                self.put_caller(&reference, *caller);
+                self.put_caller(reference, *caller);
                 if let Some(hooks) = hooks {
-                    self.put_resource(&reference, Resource::Admission(*hooks));
+                    self.put_resource(reference, Resource::Admission(*hooks));
                 }
             }
             Object::Unreadable(_, reason) => {
-                self.remove(&reference);
+                self.remove(reference);
                 Arc::make_mut(&mut self.snapshot_mut().unreadable).insert(reference.clone(), reason);
-                self.mark_related(&reference);
+                self.mark_related(reference);
             }
         }
     }
@@ -374,10 +388,8 @@ impl World {
 
     fn shard_mut(&mut self, namespace: &str) -> &mut Shard {
         let shards = &mut self.snapshot_mut().shards;
-        if !shards.contains_key(namespace) {
-            shards.insert(namespace.into(), Arc::default());
-        }
-        Arc::make_mut(shards.entry(namespace.into()).or_default())
+        let known = shards.get_key_value(namespace).map(|(name, _)| Arc::clone(name));
+        Arc::make_mut(shards.entry(known.unwrap_or_else(|| namespace.into())).or_default())
     }
 
     /// Drops the shard of a namespace once nothing is left in it.

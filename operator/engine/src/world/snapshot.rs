@@ -44,7 +44,7 @@ pub struct Snapshot {
 impl Snapshot {
     /// The cluster that consists of these objects, as read from files: what is not among them may exist all the same.
     pub fn of(objects: impl IntoIterator<Item = Object>) -> Self {
-        let mut world = World::default();
+        let mut world = World::to_judge_once();
         for object in objects {
             world.apply(Delta::Apply(object));
         }

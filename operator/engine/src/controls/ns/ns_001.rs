@@ -135,10 +135,7 @@ fn check_mode(at: &NamespaceScope<'_>, mode: &str, default: &str, oldest: Option
     let follows = mode == "warn" && !labels.contains_key(&format!("{PREFIX}/warn"));
     let source = if follows { "enforce" } else { mode };
     let level = labels.get(&format!("{PREFIX}/{source}"));
-    if level
-        .and_then(|level| Level::of_label(level))
-        .is_none_or(|level| level < wanted)
-    {
+    if level.and_then(Level::of_label).is_none_or(|level| level < wanted) {
         let own = level.filter(|_| !follows).map(|level| json!(level));
         let wanted = if wanted == Level::Restricted {
             "restricted"

@@ -34,6 +34,21 @@ fn pod_of_web(name: &str) -> Value {
 const READY: &str = r#"{"status": {"conditions": [{"type": "Ready", "status": "True"}]}}"#;
 
 #[test]
+fn of_what_is_judged_once_nothing_is_noted() {
+    let mut world = World::to_judge_once();
+    let role = |verb: &str| json!({"metadata": {"name": "reader"}, "rules": [{"apiGroups": [""], "resources": ["secrets"], "verbs": [verb]}]});
+    world.apply(put(Kind::Deployment, workload(Kind::Deployment, "web", "web:1")));
+    world.apply(put(Kind::ClusterRole, role("get")));
+    let everyone = json!({"metadata": {"name": "everyone"}, "roleRef": {"kind": "ClusterRole", "name": "reader"}, "subjects": [{"kind": "Group", "name": "system:authenticated"}]});
+    world.apply(put(Kind::ClusterRoleBinding, everyone));
+    let before = format!("{:?}", world.current().rights());
+    world.apply(put(Kind::ClusterRole, role("list")));
+    world.set_minor(33);
+    assert_ne!(format!("{:?}", world.current().rights()), before);
+    assert_eq!(drained(&mut world), [""; 0]);
+}
+
+#[test]
 fn a_version_that_says_nothing_new_dirties_nothing() {
     let moved = json!({"metadata": {"resourceVersion": "99"}});
     let unread = json!({"metadata": {"annotations": {"example.com/note": "x"}}, "spec": {"dnsPolicy": "Default"}});
