@@ -9,6 +9,9 @@ use super::manifest::Problem;
 /// Largest file that is read, in bytes. The API server takes no object above 3 MiB; a file this big is not a manifest.
 const LARGEST_FILE: u64 = 64 * 1024 * 1024;
 
+/// Room that is kept from one file to the next, in bytes: hardly any is larger.
+const MOST_ROOM: usize = 64 * 1024;
+
 /// File name endings that are read inside a folder. A file that is named on the command line is read whatever its name.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
@@ -29,9 +32,13 @@ impl Input {
         let mut found = Vec::new();
         for path in paths {
             if path == Path::new("-") {
-                found.push(match read_whole("-", stdin, 0) {
-                    Ok(bytes) => Self::Stdin(bytes),
-                    Err(problem) => Self::Problem(problem),
+                let mut bytes = Vec::new();
+                found.push(match read_whole(stdin, &mut bytes) {
+                    Ok(()) => Self::Stdin(bytes),
+                    Err(message) => Self::Problem(Problem {
+                        at: "-".to_owned(),
+                        message,
+                    }),
                 });
                 continue;
             }
@@ -49,18 +56,19 @@ impl Input {
             Ok(entries) => entries,
             Err(error) => return found.push(Self::unreadable(folder, &error)),
         };
-        let mut paths = Vec::new();
+        let mut named = Vec::new();
         for entry in entries {
             match entry {
-                Ok(entry) => paths.push((entry.path(), entry.file_type())),
+                Ok(entry) => named.push((entry.file_name(), entry.file_type())),
                 Err(error) => found.push(Self::unreadable(folder, &error)),
             }
         }
-        paths.sort_by(|(a, _), (b, _)| a.cmp(b));
-        for (path, kind) in paths {
-            let hidden = path
-                .file_name()
-                .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        named.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (name, kind) in named {
+            if name.as_encoded_bytes().starts_with(b".") {
+                continue; // hidden
+            }
+            let path = folder.join(name);
             let wanted = path
                 .extension()
                 .is_some_and(|e| ENDINGS.iter().any(|known| e.eq_ignore_ascii_case(known)));
@@ -72,7 +80,6 @@ impl Input {
                 _ => std::fs::metadata(&path).map(|metadata| metadata.file_type()),
             };
             match leads_to {
-                _ if hidden => {}
                 Ok(kind) if kind.is_dir() && !is_link => Self::folder(&path, found),
                 Ok(kind) if kind.is_file() && wanted => found.push(Self::File(path)),
                 // A link that leads nowhere: somebody believes that there is a manifest.
@@ -90,37 +97,27 @@ impl Input {
     }
 }
 
-/// Everything that a file says.
-pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, Problem> {
-    let at = path.display().to_string();
-    match File::open(path) {
-        Ok(mut file) => {
-            // A file that is read into as much room as it takes is read in one go.
-            let length = file.metadata().map_or(0, |metadata| metadata.len());
-            read_whole(&at, &mut file, length)
-        }
-        Err(error) => Err(Problem {
-            message: describe(&error),
-            at,
-        }),
-    }
+/// Puts everything that a file says in place of what is in `bytes`, whose room one file after the other can use.
+pub(super) fn read_file(path: &Path, bytes: &mut Vec<u8>) -> Result<(), Problem> {
+    let read = File::open(path).map_err(|error| describe(&error));
+    let read = read.and_then(|mut file| read_whole(&mut file, bytes));
+    read.map_err(|message| Problem {
+        at: path.display().to_string(),
+        message,
+    })
 }
 
-/// Everything that a file says, unless it says too much; `length` is how many bytes it is thought to have.
-fn read_whole(at: &str, from: &mut dyn Read, length: u64) -> Result<Vec<u8>, Problem> {
-    let problem = |message| Problem {
-        at: at.to_owned(),
-        message,
-    };
-    let room = usize::try_from(length.min(LARGEST_FILE)).unwrap_or_default();
-    let mut bytes = Vec::with_capacity(room + 1);
-    let limited = from.take(LARGEST_FILE + 1).read_to_end(&mut bytes);
-    limited.map_err(|error| problem(describe(&error)))?;
+/// Puts everything that is said in place of what is in `bytes`, unless it is too much.
+fn read_whole(from: &mut dyn Read, bytes: &mut Vec<u8>) -> Result<(), String> {
+    bytes.clear();
+    bytes.shrink_to(MOST_ROOM);
+    let limited = from.take(LARGEST_FILE + 1).read_to_end(bytes);
+    limited.map_err(|error| describe(&error))?;
     if bytes.len() as u64 > LARGEST_FILE {
         let limit = LARGEST_FILE / 1024 / 1024;
-        return Err(problem(format!("more than {limit} MiB: give it in parts")));
+        return Err(format!("more than {limit} MiB: give it in parts"));
     }
-    Ok(bytes)
+    Ok(())
 }
 
 fn describe(error: &io::Error) -> String {

@@ -1,7 +1,7 @@
 //! What a document becomes: an object of the world, a policy or an exception, or something that no control reads.
 
 use ironside_crds::{ClusterHardeningException, ClusterHardeningPolicy, HardeningException, HardeningPolicy};
-use ironside_engine::model::{Kind, Node, Workload};
+use ironside_engine::model::{Kind, Node, ObjectRef, Workload};
 use ironside_engine::world::Object;
 use serde::Deserialize;
 
@@ -11,8 +11,8 @@ use super::shape;
 /// What a document is.
 #[derive(Debug)]
 pub(super) enum Intake {
-    /// An object that is judged or looked at, with the namespace that it lives in.
-    Object(Source, Box<Object>, Option<String>),
+    /// An object that is judged or looked at, with what names it.
+    Object(Source, Box<Object>, ObjectRef),
     /// Pod templates of an object of a kind that is not known.
     Templates(Vec<Self>),
     /// One of Ironside's own.
@@ -66,13 +66,12 @@ impl Intake {
             // A document that configures a component has no name: the place where it stands tells it from others.
             resource.metadata_mut().name = source.to_string();
         }
-        let namespace = kind.namespaced().then(|| {
-            if object.reference().namespace.is_empty() {
-                object.put_in_namespace(home.unwrap_or("default"));
-            }
-            object.reference().namespace.to_string()
-        });
-        Self::Object(source, Box::new(object), namespace)
+        let mut reference = object.reference();
+        if kind.namespaced() && reference.namespace.is_empty() {
+            object.put_in_namespace(home.unwrap_or("default"));
+            reference = object.reference();
+        }
+        Self::Object(source, Box::new(object), reference)
     }
 
     /// What has the shape of a pod template in an object of a kind that is not known.
@@ -98,9 +97,10 @@ impl Intake {
             };
             match Workload::of_template(name, object, template) {
                 Ok(mut workload) => {
-                    let namespace = text("namespace").or(home).unwrap_or("default").to_owned();
-                    workload.meta.namespace.clone_from(&namespace);
-                    Self::Object(source, Box::new(Object::Workload(Box::new(workload))), Some(namespace))
+                    let namespace = text("namespace").or(home).unwrap_or("default");
+                    namespace.clone_into(&mut workload.meta.namespace);
+                    let reference = workload.reference();
+                    Self::Object(source, Box::new(Object::Workload(Box::new(workload))), reference)
                 }
                 Err(error) => Self::problem(&source, &error.to_string()),
             }

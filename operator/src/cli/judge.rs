@@ -26,18 +26,19 @@ use super::intake::{Intake, Own};
 use super::manifest::{Document, Manifests, Problem, Source};
 use super::networks::Network;
 use super::parallel::in_order;
+use super::sources::Sources;
 
 /// Files that are read in one go: to hand over each of them costs as much as to read it.
 const FILES_TOGETHER: usize = 8;
 
 /// Objects with where they come from.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Scanned {
     world: World,
     /// Labels of the object that came last.
     labels: Labels,
-    sources: BTreeMap<ObjectRef, Source>,
-    namespaces: BTreeSet<String>,
+    sources: Sources,
+    namespaces: BTreeSet<Arc<str>>,
     /// Where objects live that do not say it.
     home: Option<String>,
     cluster_policies: Vec<ClusterHardeningPolicy>,
@@ -52,6 +53,26 @@ pub struct Scanned {
     shadowed: Vec<String>,
     /// What standard input said.
     stdin: Option<String>,
+}
+
+impl Default for Scanned {
+    fn default() -> Self {
+        Self {
+            world: World::to_judge_once(),
+            labels: Labels::default(),
+            sources: Sources::default(),
+            namespaces: BTreeSet::new(),
+            home: None,
+            cluster_policies: Vec::new(),
+            policies: Vec::new(),
+            exceptions: Vec::new(),
+            cluster_exceptions: Vec::new(),
+            skipped: 0,
+            problems: Vec::new(),
+            shadowed: Vec::new(),
+            stdin: None,
+        }
+    }
 }
 
 impl Scanned {
@@ -69,27 +90,22 @@ impl Scanned {
     pub(super) fn add_files(&mut self, inputs: &[Input]) {
         let home = self.home.clone();
         let some: Vec<&[Input]> = inputs.chunks(FILES_TOGETHER).collect();
-        let read = |(): &mut (), some: &&[Input]| Manifests::<Intake>::of(some, &home);
-        in_order(
-            &some,
-            || (),
-            read,
-            |manifests| {
-                self.problems.extend(manifests.problems);
-                self.stdin = manifests.stdin.or(self.stdin.take());
-                for intake in manifests.documents {
-                    self.put(intake);
-                }
-            },
-        );
+        let read = |room: &mut Vec<u8>, some: &&[Input]| Manifests::<Intake>::of(some, &home, room);
+        in_order(&some, Vec::new, read, |manifests| {
+            self.problems.extend(manifests.problems);
+            self.stdin = manifests.stdin.or(self.stdin.take());
+            for intake in manifests.documents {
+                self.put(intake);
+            }
+        });
     }
 
     fn put(&mut self, intake: Intake) {
         let mut objects = Vec::new();
         self.sort(intake, &mut objects);
-        for mut object in objects {
+        for (reference, mut object) in objects {
             object.share_labels(&mut self.labels);
-            self.world.apply(Delta::Apply(object));
+            self.world.put_as(&reference, *object);
         }
     }
 
@@ -100,11 +116,10 @@ impl Scanned {
             let intake = Intake::read(document.source, &document.object, self.home.as_deref());
             self.sort(intake, &mut objects);
         }
-        let namespace = namespace.map(str::to_owned);
         self.world.apply(Delta::Replace {
             kind,
-            namespace,
-            objects,
+            namespace: namespace.map(str::to_owned),
+            objects: objects.into_iter().map(|(_, object)| *object).collect(),
         });
     }
 
@@ -137,18 +152,8 @@ impl Scanned {
         }
         let (policies, exceptions) = self.compiled();
         let world = self.world.into_snapshot();
-        let mut sources = self.sources;
-        let mut targets: Vec<(Source, ObjectRef)> = world
-            .targets()
-            .filter_map(|target| {
-                let source = match target.kind {
-                    Kind::Component => Source::cluster(),
-                    _ => sources.remove(&target)?,
-                };
-                Some((source, target))
-            })
-            .collect();
-        targets.sort();
+        let components = world.components().map(|component| (Source::cluster(), component));
+        let targets = self.sources.in_order(components, |target| world.is_judged(target));
         Case {
             at: now,
             world,
@@ -204,7 +209,7 @@ impl Scanned {
         let (world, _) = self.world.drain();
         Fixer {
             world,
-            sources: self.sources,
+            sources: self.sources.into_map(),
             cluster_policies: self.cluster_policies,
             policies: self.policies,
             exceptions,
@@ -252,22 +257,24 @@ impl Scanned {
     }
 
     /// Takes in what a document became; objects of the world are handed on.
-    fn sort(&mut self, intake: Intake, objects: &mut Vec<Object>) {
+    fn sort(&mut self, intake: Intake, objects: &mut Vec<(ObjectRef, Box<Object>)>) {
         match intake {
-            Intake::Object(source, object, namespace) => {
-                if let Some(namespace) = namespace
-                    && !self.namespaces.contains(&namespace)
-                {
-                    self.namespaces.insert(namespace);
+            Intake::Object(source, object, mut reference) => {
+                if reference.kind.namespaced() {
+                    match self.namespaces.get(&reference.namespace) {
+                        // One name for all that live there.
+                        Some(namespace) => reference.namespace = Arc::clone(namespace),
+                        None => _ = self.namespaces.insert(Arc::clone(&reference.namespace)),
+                    }
                 }
-                let reference = object.reference();
                 // One of the cluster is what the manifest would be applied to.
-                if let Some(earlier) = self.sources.get(&reference).filter(|earlier| !earlier.is_cluster()) {
+                if let Some([earlier, again]) = self.sources.note(source, reference.clone())
+                    && !earlier.is_cluster()
+                {
                     self.shadowed
-                        .push(format!("{reference} at {earlier}, and again at {source}"));
+                        .push(format!("{reference} at {earlier}, and again at {again}"));
                 }
-                self.sources.insert(reference, source);
-                objects.push(*object);
+                objects.push((reference, object));
             }
             Intake::Templates(templates) => templates.into_iter().for_each(|it| self.sort(it, objects)),
             Intake::Own(own) => match *own {
@@ -285,10 +292,10 @@ impl Scanned {
     /// Namespaces that objects live in but that were not given: they exist, with no labels that anybody knows of. They are not judged themselves.
     fn complete_namespaces(&mut self) {
         for name in &self.namespaces {
-            if self.sources.contains_key(&ObjectRef::new(Kind::Namespace, "", name)) {
+            if self.sources.contains(&ObjectRef::new(Kind::Namespace, "", name)) {
                 continue;
             }
-            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": &**name}});
             if let Ok(namespace) = Object::decode(Kind::Namespace, &object) {
                 self.world.apply(Delta::Apply(namespace));
             }

@@ -1,7 +1,9 @@
 //! Where in the files a finding stands, looked up when it is written: most files have none, and no text is kept in memory.
 
 use std::borrow::Cow;
+use std::path::Path;
 
+use super::input;
 use super::manifest::Source;
 use crate::yaml::fast::{self, Lines, Tree};
 use crate::yaml::{self, Node, Position};
@@ -80,7 +82,11 @@ impl<'a> Locator<'a> {
         self.documents.clear();
         self.text = match self.stdin {
             Some(stdin) if file == "-" => stdin.to_owned(),
-            _ => std::fs::read_to_string(file).unwrap_or_default(),
+            _ => {
+                let mut bytes = std::mem::take(&mut self.text).into_bytes();
+                let read = input::read_file(Path::new(file), &mut bytes).is_ok();
+                String::from_utf8(if read { bytes } else { Vec::new() }).unwrap_or_default()
+            }
         };
         let marks = self.text.len() - self.text.trim_start_matches('\u{feff}').len();
         self.text.drain(..marks);

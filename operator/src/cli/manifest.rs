@@ -121,31 +121,27 @@ impl<D> Default for Manifests<D> {
 impl Manifests {
     /// Reads files and folders; `-` is standard input.
     pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> Self {
-        let mut found = Self::default();
-        for input in Input::below(paths, stdin) {
-            found.take_in(&input, &());
-        }
-        found
+        Self::of(&Input::below(paths, stdin), &(), &mut Vec::new())
     }
 }
 
 impl<D: Reading> Manifests<D> {
-    /// What some inputs say.
-    pub(super) fn of(inputs: &[Input], by: &D::By) -> Self {
+    /// What some inputs say. `room` is where files are read into.
+    pub(super) fn of(inputs: &[Input], by: &D::By, room: &mut Vec<u8>) -> Self {
         let mut found = Self::default();
         for input in inputs {
-            found.take_in(input, by);
+            found.take_in(input, by, room);
         }
         found
     }
 
-    fn take_in(&mut self, input: &Input, by: &D::By) {
+    fn take_in(&mut self, input: &Input, by: &D::By, room: &mut Vec<u8>) {
         match input {
             Input::File(path) => {
                 self.files += 1;
                 let at = path.display().to_string();
-                match input::read_file(path) {
-                    Ok(bytes) => self.read_bytes(&at, &bytes, by),
+                match input::read_file(path, room) {
+                    Ok(()) => self.read_bytes(&at, room, by),
                     Err(problem) => self.problems.push(problem),
                 }
             }

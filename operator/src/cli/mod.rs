@@ -26,6 +26,7 @@ mod reach;
 mod report;
 mod scan;
 mod shape;
+mod sources;
 mod style;
 mod threats;
 

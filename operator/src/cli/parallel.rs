@@ -25,32 +25,41 @@ pub(super) fn in_order<I: Sync, S, T: Send>(
     }
     let next = AtomicUsize::new(0);
     let (sender, results) = mpsc::sync_channel(cores * AHEAD);
+    let each = |own: &mut S| {
+        let at = next.fetch_add(1, Ordering::Relaxed);
+        items.get(at).map(|item| (at, work(own, item)))
+    };
     let worker = |sender: mpsc::SyncSender<(usize, T)>| {
         let mut own = state();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(at) else { break };
+        while let Some(result) = each(&mut own) {
             // Nobody takes any more: a panic is on its way up.
-            if sender.send((at, work(&mut own, item))).is_err() {
+            if sender.send(result).is_err() {
                 break;
             }
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..cores {
+        for _ in 1..cores {
             let sender = sender.clone();
             scope.spawn(|| worker(sender));
         }
         drop(sender);
         let mut early = BTreeMap::new();
         let mut due = 0;
-        for (at, result) in results {
+        let mut put = |(at, result): (usize, T)| {
             early.insert(at, result);
             while let Some(result) = early.remove(&due) {
                 take(result);
                 due += 1;
             }
+        };
+        // This thread works as the others do, and takes what has come in between: one that only took would have to be woken for each result.
+        let mut own = state();
+        while let Some(result) = each(&mut own) {
+            put(result);
+            results.try_iter().for_each(&mut put);
         }
+        results.into_iter().for_each(&mut put);
     });
 }
 

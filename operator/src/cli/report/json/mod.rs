@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 
 use crate::cli::case::{Case, Judged, JudgedObject, count};
 use crate::cli::manifest::{Problem, Source};
+use crate::cli::parallel::in_order;
 use result::{ReportObject, ReportSource, Results};
 
 /// Version of the JSON form. It changes when a field changes its meaning or goes away; further fields may come at any time. Since v2 `results` has what passes
@@ -26,6 +27,9 @@ pub(super) const JSON_VERSION_BEFORE: &str = "ironside.dev/v1";
 /// The kind of the JSON form.
 pub(super) const SCAN_RESULT: &str = "ScanResult";
 
+/// Objects that are turned into text in one go.
+const TOGETHER: usize = 512;
+
 /// Writes what was judged.
 pub(super) fn write(judged: &Judged, everything: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut results = Results::new(judged.stdin.as_deref());
@@ -34,14 +38,15 @@ pub(super) fn write(judged: &Judged, everything: bool, out: &mut dyn Write) -> a
         let part = part(std::slice::from_ref(judged), everything, &mut results)?;
         report.add(part)?;
     }
-    let objects = judged.evaluations.iter().map(|(source, it)| (source, &it.target));
     let about = About {
         problems: &judged.problems,
         skipped: judged.skipped,
         in_baseline: judged.known,
         score: Some(&judged.score),
     };
-    report.end(objects, &about).map(drop)
+    report
+        .end(&judged.evaluations, |(source, it)| (source, &it.target), &about)
+        .map(drop)
 }
 
 /// Judges, and writes what comes of it at once: no more of it is held than is under way. Returns how much there is of each result.
@@ -58,14 +63,13 @@ pub(super) fn judge(case: &Case, everything: bool, out: &mut dyn Write) -> anyho
         },
     );
     written?;
-    let objects = case.targets.iter().map(|(source, target)| (source, target));
     let about = About {
         problems: &case.problems,
         skipped: case.skipped,
         in_baseline: 0,
         score: None,
     };
-    report.end(objects, &about)
+    report.end(&case.targets, |(source, target)| (source, target), &about)
 }
 
 /// Some objects of a report.
@@ -174,26 +178,44 @@ impl<'a> Report<'a> {
         Ok(())
     }
 
-    fn end<'b>(
+    fn end<O: Sync>(
         self,
-        objects: impl Iterator<Item = (&'b Source, &'b ObjectRef)>,
+        objects: &[O],
+        named: impl Fn(&O) -> (&Source, &ObjectRef) + Sync,
         about: &About<'_>,
     ) -> anyhow::Result<Counts> {
         let Self { out, tally, quiet, .. } = self;
         write!(out, "\n],\n\"objects\":[")?;
-        let mut line = Vec::new();
-        for (place, ((source, target), [passed, not_applicable])) in objects.zip(&quiet).enumerate() {
-            line.clear();
-            line.extend_from_slice(if place == 0 { b"\n" } else { b",\n" });
-            let object = QuietObject {
-                object: ReportObject::of(target),
-                source: ReportSource::of(source),
-                passed: *passed,
-                not_applicable: *not_applicable,
-            };
-            serde_json::to_writer(&mut line, &object)?;
-            out.write_all(&line)?;
-        }
+        let all: Vec<(&O, &[Controls; 2])> = objects.iter().zip(&quiet).collect();
+        let some: Vec<&[(&O, &[Controls; 2])]> = all.chunks(TOGETHER).collect();
+        let lines = |(): &mut (), some: &&[(&O, &[Controls; 2])]| {
+            let mut lines = Vec::new();
+            for (object, [passed, not_applicable]) in *some {
+                let (source, target) = named(object);
+                let object = QuietObject {
+                    object: ReportObject::of(target),
+                    source: ReportSource::of(source),
+                    passed: *passed,
+                    not_applicable: *not_applicable,
+                };
+                lines.extend_from_slice(b",\n");
+                serde_json::to_writer(&mut lines, &object)?;
+            }
+            anyhow::Ok(lines)
+        };
+        let mut first = 1; // there is no comma before the first
+        let mut written = Ok(());
+        in_order(
+            &some,
+            || (),
+            lines,
+            |lines| {
+                if written.is_ok() {
+                    written = lines.and_then(|lines| Ok(out.write_all(&lines[std::mem::take(&mut first)..])?));
+                }
+            },
+        );
+        written?;
         write!(out, "\n],\n\"controls\":[")?;
         let judged = CONTROLS.iter().filter(|control| tally.contains_key(&control.id));
         for (place, control) in judged.enumerate() {
