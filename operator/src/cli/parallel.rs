@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{LazyLock, mpsc};
 
 /// Results that may wait for an earlier one, for each core.
 const AHEAD: usize = 8;
@@ -14,8 +14,9 @@ pub(super) fn in_order<I: Sync, S, T: Send>(
     work: impl Fn(&mut S, &I) -> T + Sync,
     mut take: impl FnMut(T),
 ) {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let cores = cores.min(items.len());
+    // The system is asked once: it reads files to answer.
+    static CORES: LazyLock<usize> = LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let cores = items.len().min(*CORES);
     if cores <= 1 {
         let mut own = state();
         for item in items {
