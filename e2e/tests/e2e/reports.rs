@@ -270,6 +270,47 @@ async fn failures_of_a_namespace_are_one_report_that_is_written_only_when_they_c
     .await
 }
 
+/// The same reports of files, where no operator runs.
+#[tokio::test]
+async fn the_project_s_definitions_take_what_the_command_line_writes() -> Result<()> {
+    scenario_with(Options::default(), async |test| {
+        install_reports(test).await?;
+        let mut open = Workload::named("web").replicas(0).deployment();
+        open["metadata"]["namespace"] = json!(test.namespace);
+        let role = json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "everything"},
+            "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}],
+        });
+        let file = test.folder().join("open.json");
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": [open, role]});
+        std::fs::write(&file, list.to_string())?;
+        let written = tokio::process::Command::new(workspace_program("ironside")?)
+            .args(["scan", "-o", "openreports"])
+            .arg(&file)
+            .output()
+            .await?;
+        let written = String::from_utf8(written.stdout)?;
+        let kubectl = test.cluster.kubectl()?;
+        kubectl.run_with_input(&["apply", "-f", "-"], &written).await?;
+
+        let report = reports_of(test).get("ironside").await?;
+        let results = report.data["results"].as_array().context("results")?;
+        let escalation = results.iter().find(|result| result["policy"] == "POD-009");
+        let escalation = escalation.with_context(|| format!("no POD-009: {results:?}"))?;
+        let file = escalation["properties"]["file"].as_str().unwrap_or_default();
+        ensure!(
+            file.contains("open.json:1:"),
+            "nothing was lost on the way: {escalation}"
+        );
+        let cluster = kubectl
+            .run(&["get", "clusterreports.openreports.io", "ironside", "-o", "yaml"])
+            .await?;
+        ensure!(cluster.contains("RBAC-002"), "{cluster}");
+        Ok(())
+    })
+    .await
+}
+
 /// A right that is missing, or a webhook that refuses: the cluster changes on, and the API server is not asked anew each time.
 #[tokio::test]
 async fn a_refused_report_is_not_sent_again_at_every_change() -> Result<()> {

@@ -3,12 +3,10 @@
 //! Sources: openreports.io/v1alpha1 (OpenReports), wgpolicyk8s.io/v1alpha2 (Kubernetes Policy Working Group). Both have the same fields; only group and kind differ.
 
 use ironside_engine::controls::{Evidence, Severity, Verdict};
-use ironside_engine::evaluate::Finding;
+use ironside_engine::evaluate::{Evaluation, Finding};
 use ironside_engine::model::{Kind, ObjectRef};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-
-use crate::reconcile::results::NamespaceResults;
 
 /// Most results in one report; more go into further ones, so that a change never rewrites an object near the limit of the store.
 pub const MOST_RESULTS: usize = 1_000;
@@ -31,6 +29,8 @@ pub struct ReportKind {
     pub version: &'static str,
     /// Kind of the namespaced report.
     pub kind: &'static str,
+    /// Kind of the report on what lives in no namespace.
+    pub cluster_kind: &'static str,
     /// Resource of the namespaced report.
     pub plural: &'static str,
 }
@@ -41,24 +41,33 @@ pub const KINDS: [ReportKind; 2] = [
         group: "openreports.io",
         version: "v1alpha1",
         kind: "Report",
+        cluster_kind: "ClusterReport",
         plural: "reports",
     },
     ReportKind {
         group: "wgpolicyk8s.io",
         version: "v1alpha2",
         kind: "PolicyReport",
+        cluster_kind: "ClusterPolicyReport",
         plural: "policyreports",
     },
 ];
 
-/// The reports of one namespace, as they are applied. At least one: zero failures are a result too.
-pub fn reports(kind: ReportKind, namespace: &str, results: &NamespaceResults) -> Vec<Value> {
-    let failures: Vec<Value> = results
-        .outcomes
-        .iter()
-        .flat_map(|(target, outcome)| outcome.failures().map(move |finding| result(target, finding)))
-        .collect();
-    let counts = summary(results);
+/// The reports of one namespace, as they are applied; without a name, of what lives in none. At least one: zero failures are a result too. `place` says where a
+/// failure stands, if it stands in a file.
+pub fn reports<'a>(
+    kind: ReportKind,
+    namespace: &str,
+    judged: impl Iterator<Item = &'a Evaluation> + Clone,
+    mut place: impl FnMut(&Evaluation, &Finding) -> Option<String>,
+) -> Vec<Value> {
+    let mut failures = Vec::new();
+    for evaluation in judged.clone() {
+        for finding in evaluation.findings.iter().filter(|finding| finding.is_failure()) {
+            failures.push(result(&evaluation.target, finding, place(evaluation, finding)));
+        }
+    }
+    let counts = summary(judged);
     let shards = failures.chunks(MOST_RESULTS).map(<[Value]>::to_vec);
     let shards: Vec<Vec<Value>> = if failures.is_empty() {
         vec![Vec::new()]
@@ -73,20 +82,24 @@ pub fn reports(kind: ReportKind, namespace: &str, results: &NamespaceResults) ->
             json!({"pass": 0, "fail": 0, "warn": 0, "error": 0, "skip": 0})
         };
         let content = json!({"summary": summary, "results": results});
-        json!({
+        let mut report = json!({
             "apiVersion": format!("{}/{}", kind.group, kind.version),
-            "kind": kind.kind,
+            "kind": kind.cluster_kind,
             "metadata": {
                 "name": name(index),
-                "namespace": namespace,
                 "labels": {OWNED.0: OWNED.1, "app.kubernetes.io/part-of": "ironside"},
                 "annotations": {CONTENT: hash(&content)},
             },
             "source": "ironside",
-            "scope": {"apiVersion": "v1", "kind": "Namespace", "name": namespace},
             "summary": summary,
             "results": results,
-        })
+        });
+        if !namespace.is_empty() {
+            report["kind"] = json!(kind.kind);
+            report["metadata"]["namespace"] = json!(namespace);
+            report["scope"] = json!({"apiVersion": "v1", "kind": "Namespace", "name": namespace});
+        }
+        report
     });
     let source_is_a_field = kind.group == "openreports.io";
     reports
@@ -107,14 +120,9 @@ pub fn name(index: usize) -> String {
     }
 }
 
-fn summary(results: &NamespaceResults) -> Value {
-    let findings = || {
-        results
-            .outcomes
-            .values()
-            .flat_map(|outcome| &outcome.evaluation.findings)
-    };
-    let count = |wanted: fn(&Finding) -> bool| findings().filter(|finding| wanted(finding)).count();
+fn summary<'a>(judged: impl Iterator<Item = &'a Evaluation> + Clone) -> Value {
+    let findings = judged.flat_map(|evaluation| &evaluation.findings);
+    let count = |wanted: fn(&Finding) -> bool| findings.clone().filter(|finding| wanted(finding)).count();
     json!({
         "pass": count(|finding| finding.verdict == Verdict::Pass),
         "fail": count(Finding::is_failure),
@@ -124,14 +132,18 @@ fn summary(results: &NamespaceResults) -> Value {
     })
 }
 
-fn result(target: &ObjectRef, finding: &Finding) -> Value {
+fn result(target: &ObjectRef, finding: &Finding, place: Option<String>) -> Value {
     let policies: Vec<String> = finding.policies.iter().map(ToString::to_string).collect();
+    let mut properties = json!({"policies": policies.join(", ")});
+    if let Some(place) = place {
+        properties["file"] = json!(place);
+    }
     let mut resource = json!({
         "apiVersion": target.kind.api_version(),
         "kind": target.kind.name(),
         "name": &*target.name,
     });
-    if target.kind != Kind::Namespace {
+    if target.kind != Kind::Namespace && !target.namespace.is_empty() {
         resource["namespace"] = json!(&*target.namespace);
     }
     json!({
@@ -148,7 +160,7 @@ fn result(target: &ObjectRef, finding: &Finding) -> Value {
         "scored": true,
         "resources": [resource],
         "message": message(finding),
-        "properties": {"policies": policies.join(", ")},
+        "properties": properties,
     })
 }
 

@@ -186,7 +186,8 @@ impl CommunityWriter {
     /// Writes the reports of a namespace whose content changed. Whether it went well.
     async fn write(&mut self, kind: ReportKind, namespace: &Arc<str>, results: &Arc<NamespaceResults>) -> bool {
         let api = self.api(kind, namespace);
-        let reports = reports(kind, namespace, results);
+        let judged = results.outcomes.values().map(|outcome| &outcome.evaluation);
+        let reports = reports(kind, namespace, judged, |_, _| None);
         for report in &reports {
             let name = report["metadata"]["name"].as_str().unwrap_or_default().to_owned();
             let hash = report["metadata"]["annotations"][CONTENT]

@@ -6,6 +6,7 @@ mod bad_input;
 mod can;
 mod diff;
 mod fix;
+mod open_reports;
 mod oscal;
 mod threats;
 

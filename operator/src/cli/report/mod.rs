@@ -8,6 +8,7 @@ mod html;
 mod identity;
 mod json;
 mod junit;
+mod open_reports;
 mod oscal;
 mod sarif;
 mod table;
@@ -51,6 +52,9 @@ pub(super) enum Form {
     Html,
     /// NIST OSCAL assessment results 1.2, for audits.
     Oscal,
+    /// Reports of OpenReports, as the operator writes them: a list for `kubectl apply`.
+    #[value(name = "openreports")]
+    OpenReports,
 }
 
 /// Judges, and writes JSON while it does.
@@ -68,6 +72,7 @@ pub(super) fn write(judged: &Judged, form: Form, everything: bool, out: &mut dyn
         Form::Github => Ok(github::write(judged, out)?),
         Form::Html => html::write(judged, out),
         Form::Oscal => oscal::write(judged, out),
+        Form::OpenReports => open_reports::write(judged, out),
     }
 }
 
