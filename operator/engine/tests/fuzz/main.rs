@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use ironside_engine::controls::{CONTROLS, Parameters};
-use ironside_engine::model::ObjectRef;
+use ironside_engine::model::{Kind, ObjectRef};
 use ironside_engine::plan::lint;
 use ironside_engine::rbac::{Identity, Request, way_to_admin};
 use ironside_engine::world::{Object, Snapshot};
@@ -181,13 +181,11 @@ fn planned(objects: &[Value]) -> Result<(), TestCaseError> {
         .filter_map(|(kind, object)| Object::decode(*kind, object).ok());
     let world = Snapshot::of(decoded);
     for (at, (kind, object)) in live.iter().enumerate() {
-        let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-        let target = ObjectRef::new(*kind, text("/metadata/namespace"), text("/metadata/name"));
+        let target = reference(*kind, object);
         // Of several objects of one name the world has the last that can be read.
-        let again = live[at + 1..].iter().any(|(other, later)| {
-            let named = |pointer| later.pointer(pointer) == object.pointer(pointer);
-            other == kind && named("/metadata/namespace") && named("/metadata/name")
-        });
+        let again = live[at + 1..]
+            .iter()
+            .any(|(other, later)| reference(*other, later) == target);
         let Some(workload) = world
             .workload(&target)
             .filter(|_| !again && Object::decode(*kind, object).is_ok())
@@ -202,6 +200,12 @@ fn planned(objects: &[Value]) -> Result<(), TestCaseError> {
         }
     }
     Ok(())
+}
+
+/// What names an object; a name that is absent is empty.
+fn reference(kind: Kind, object: &Value) -> ObjectRef {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    ObjectRef::new(kind, text("/metadata/namespace"), text("/metadata/name"))
 }
 
 /// Every subject that some binding names, and one that none does.
