@@ -137,7 +137,10 @@ impl From<Outcome> for ExitCode {
 
 /// Runs the command line of this process.
 pub async fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let mut cli = Cli::parse();
+    if let Verb::Scan(args) = &mut cli.verb {
+        args.is_last = true;
+    }
     let mut out = std::io::stdout().lock();
     let mut err = std::io::stderr();
     match cli.run(&mut out, &mut err).await {

@@ -29,6 +29,9 @@ pub(super) struct ScanArgs {
     /// Also show what passes and what does not apply (table and JSON).
     #[arg(long)]
     all: bool,
+    /// Whether the process ends with the scan, and its memory with it.
+    #[arg(skip)]
+    pub(super) is_last: bool,
 }
 
 impl ScanArgs {
@@ -44,8 +47,10 @@ impl ScanArgs {
             None if self.output == Form::Json => {
                 let counts = report::judge_to_json(&case, self.all, &mut out)?;
                 let outcome = outcome(!case.problems.is_empty(), counts.failed > 0);
-                // The process ends now, and its memory with it: to take all that was read apart first would take longer than to write the report's end.
-                std::mem::forget(case);
+                if self.is_last {
+                    // To take all that was read apart first would take longer than to write the report's end.
+                    std::mem::forget(case);
+                }
                 outcome
             }
             baseline => {
