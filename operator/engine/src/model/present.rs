@@ -5,26 +5,38 @@ use std::fmt;
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// Names of the fields of a map that have a value, in order; `null` counts as absent.
+/// Names of the fields of a map, in order, and whether each has a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Present(Box<[Box<str>]>);
+pub struct Present(Box<[(Box<str>, bool)]>);
 
 impl Present {
-    /// Whether the field is there.
+    /// Whether the field has a value.
     pub fn contains(&self, name: &str) -> bool {
-        self.0.binary_search_by(|field| (**field).cmp(name)).is_ok()
+        self.get(name) == Some(true)
     }
 
-    /// The names, in order.
+    /// Whether the field is written as `null`. For most fields the API server takes that for absent; a quantity it takes for zero.
+    pub fn is_null(&self, name: &str) -> bool {
+        self.get(name) == Some(false)
+    }
+
+    /// Names of the fields that have a value, in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|name| &**name)
+        let with_value = self.0.iter().filter(|(_, has_value)| *has_value);
+        with_value.map(|(name, _)| &**name)
+    }
+
+    fn get(&self, name: &str) -> Option<bool> {
+        let at = self.0.binary_search_by(|(field, _)| (**field).cmp(name)).ok()?;
+        Some(self.0[at].1)
     }
 }
 
-impl From<Vec<Box<str>>> for Present {
-    fn from(mut names: Vec<Box<str>>) -> Self {
-        names.sort_unstable();
-        Self(names.into())
+/// In any order; the names differ.
+impl From<Vec<(Box<str>, bool)>> for Present {
+    fn from(mut fields: Vec<(Box<str>, bool)>) -> Self {
+        fields.sort_unstable();
+        Self(fields.into())
     }
 }
 
@@ -44,13 +56,11 @@ impl<'de> Visitor<'de> for Fields {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Present, A::Error> {
-        let mut names = Vec::new();
+        let mut fields = Vec::new();
         while let Some((name, value)) = map.next_entry::<Box<str>, Option<IgnoredAny>>()? {
-            if value.is_some() {
-                names.push(name);
-            }
+            fields.push((name, value.is_some()));
         }
-        Ok(names.into())
+        Ok(fields.into())
     }
 }
 
@@ -61,9 +71,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn null_is_absent() {
+    fn null_is_no_value_and_can_be_told_from_absence() {
         let present = Present::deserialize(json!({"memory": "1Gi", "cpu": 1, "nvidia.com/gpu": null})).unwrap();
         assert_eq!(present.iter().collect::<Vec<_>>(), ["cpu", "memory"]);
-        assert!(present.contains("cpu") && !present.contains("nvidia.com/gpu"));
+        assert!(present.contains("cpu") && !present.is_null("cpu"));
+        assert!(!present.contains("nvidia.com/gpu") && present.is_null("nvidia.com/gpu"));
+        assert!(!present.contains("disk") && !present.is_null("disk"));
     }
 }

@@ -58,8 +58,10 @@ impl<'de> Visitor<'de> for Fields {
                 "emptyDir" => volume.empty_dir = map.next_value()?,
                 "persistentVolumeClaim" => volume.persistent_volume_claim = map.next_value()?,
                 "projected" => volume.projected = map.next_value()?,
-                _ if map.next_value::<Option<IgnoredAny>>()?.is_some() => others.push(field),
-                _ => {}
+                _ => {
+                    let has_value = map.next_value::<Option<IgnoredAny>>()?.is_some();
+                    others.push((field, has_value));
+                }
             }
         }
         volume.others = others.into();
@@ -117,4 +119,23 @@ pub struct ProjectedSource {
 pub struct TokenProjection {
     pub audience: Option<String>,
     pub path: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_source_is_there_unless_it_is_null() {
+        let volume =
+            json!({"name": "data", "hostPath": null, "emptyDir": {}, "nfs": {"path": "/"}, "csi": {}, "secret": null});
+        let volume = Volume::deserialize(volume).unwrap();
+        assert_eq!((&*volume.name, volume.host_path), ("data", None));
+        assert!(volume.empty_dir.is_some());
+        assert_eq!(volume.others.iter().collect::<Vec<_>>(), ["csi", "nfs"]);
+        let wrong = Volume::deserialize(json!({"hostPath": {"path": 1}}));
+        assert!(wrong.unwrap_err().to_string().contains("expected a string"));
+    }
 }

@@ -20,10 +20,11 @@ pub(super) fn is_stated(resource: &str, at: &ContainerScope<'_>, judgement: &mut
         return; // the API server refuses resources there
     }
     let resources = &at.container.resources;
-    // Without a request the API server takes the limit.
+    // Without a request the API server takes the limit; `null` it takes for a request of nothing.
     let stated = at.pod.parameters.values("requests", &["Effective"]).contains(&"Stated");
     let limit = resources.limits.contains(resource);
-    let request = resources.requests.contains(resource) || (limit && !stated);
+    let defaulted = limit && !stated && !resources.requests.is_null(resource);
+    let request = resources.requests.contains(resource) || defaulted;
     for (field, is_stated) in [("requests", request), ("limits", limit)] {
         if is_stated {
             judgement.pass();

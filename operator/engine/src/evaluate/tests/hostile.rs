@@ -190,3 +190,16 @@ fn a_workload_without_anything_is_judged_by_every_control() {
     }
     assert_eq!(World::default().drain().0.targets().count(), 0);
 }
+
+/// A real API server stores `cpu: null` as a request of `0` and does not put the limit in its place; what is absent it does.
+#[test]
+fn a_request_of_null_is_one_of_nothing() {
+    let verdict = |requests: &str| {
+        let mut case = Case::of(&format!(
+            "kind: ClusterHardeningPolicy\nmetadata: {{name: all}}\nspec: {{profile: {{name: NsaCisa, version: v1}}}}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: shop}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: shop}}\nspec: {{template: {{spec: {{containers: [{{name: a, image: a, resources: {{requests: {requests}, limits: {{cpu: 1}}}}}}]}}}}}}\n"
+        ));
+        case.finding("RES-002").verdict
+    };
+    assert_eq!(verdict("{}"), Verdict::Pass);
+    assert_eq!(verdict("{cpu: null}"), Verdict::Fail);
+}
