@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::MOST_FORESEEN;
 
 /// Labels by key, in the order of the keys. A cluster has many of them with two or three entries each, so they lie in one piece of memory, which clones
-/// share: a map would take ten times as much.
+/// share: a map of the standard library takes over 500 bytes for two of them.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Labels(Arc<[(Box<str>, Box<str>)]>);
 
