@@ -82,4 +82,18 @@ mod tests {
         assert_eq!(taken, (0..500).map(|item| item * 2).collect::<Vec<_>>());
         in_order(&[] as &[usize], || (), work, |_| unreachable!("there is none"));
     }
+
+    #[test]
+    fn a_panic_comes_up_whoever_meets_it_and_nobody_waits() {
+        let items: Vec<usize> = (0..200).collect();
+        let ends = |work: fn(&mut (), &usize) -> usize, take: fn(usize)| {
+            std::panic::catch_unwind(|| in_order(&items, || (), work, take)).is_err()
+        };
+        // Each item once, so that the asking thread and the others meet it.
+        assert!(ends(
+            |(), item| if *item >= 100 { panic!("{item}") } else { *item },
+            drop
+        ));
+        assert!(ends(|(), item| *item, |item| assert_ne!(item, 50)));
+    }
 }

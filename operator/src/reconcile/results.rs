@@ -134,7 +134,7 @@ impl Results {
 }
 
 /// The namespace whose results an object belongs to; of a Namespace itself.
-fn shard_of(target: &ObjectRef) -> &str {
+pub fn shard_of(target: &ObjectRef) -> &str {
     if target.kind == Kind::Namespace {
         &target.name
     } else {

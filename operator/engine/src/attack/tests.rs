@@ -63,18 +63,22 @@ rules: [{apiGroups: [''], resources: [configmaps], verbs: [get]}]
 ---
 ";
 
+/// A workload whose account may do everything, behind a Service of this type.
+fn administrator(service_type: &str) -> String {
+    [
+        ROLES,
+        &deployment("web", "serviceAccountName: web,"),
+        &service("web", service_type),
+        &binding("web", None, "everything", "web"),
+    ]
+    .concat()
+}
+
 /// Open at once: a load balancer, a token, everything.
 #[test]
 fn an_exposed_administrator_is_one_step_away() {
-    let world = [
-        ROLES,
-        &deployment("web", "serviceAccountName: web,"),
-        &service("web", "LoadBalancer"),
-        &binding("web", None, "everything", "web"),
-    ]
-    .concat();
     assert_eq!(
-        shown(&world),
+        shown(&administrator("LoadBalancer")),
         [
             "Service shop/web (a load balancer) -> Deployment shop/web -> ServiceAccount shop/web -> may do everything (ClusterRoleBinding web)"
         ]
@@ -84,13 +88,7 @@ fn an_exposed_administrator_is_one_step_away() {
 /// A reader may be late: what it works out is of the version that it has, and not of those that came since.
 #[test]
 fn what_is_worked_out_late_is_not_taken_for_later_versions() {
-    let closed = [
-        ROLES,
-        &deployment("web", "serviceAccountName: web,"),
-        &service("web", "ClusterIP"),
-        &binding("web", None, "everything", "web"),
-    ];
-    let mut world = Case::of(&closed.concat()).world;
+    let mut world = Case::of(&administrator("ClusterIP")).world;
     let exposed = |world: &Snapshot| world.ways().iter().filter(|way| way.entry.is_some()).count();
     let before = world.drain().0;
     let opened = json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"type": "NodePort", "selector": {"app": "web"}}});

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use ironside_engine::evaluate::{Evaluation, Finding};
-use ironside_engine::model::{Kind, ObjectRef};
+use ironside_engine::model::ObjectRef;
 use serde_json::{Value, json};
 
 use crate::cli::case::Judged;
 use crate::cli::locate::Locator;
 use crate::cli::manifest::Source;
+use crate::reconcile::results::shard_of;
 use crate::report::community::{KINDS, reports};
 
 /// Writes a report for each namespace, and one for what lives in none.
@@ -18,11 +19,7 @@ pub(super) fn write(judged: &Judged, out: &mut dyn Write) -> anyhow::Result<()> 
     let mut sources: BTreeMap<&ObjectRef, &Source> = BTreeMap::new();
     for (source, evaluation) in &judged.evaluations {
         let target = &evaluation.target;
-        let namespace = match target.kind {
-            Kind::Namespace => &target.name,
-            _ => &target.namespace,
-        };
-        namespaces.entry(namespace).or_default().push(evaluation);
+        namespaces.entry(shard_of(target)).or_default().push(evaluation);
         sources.insert(target, source);
     }
     let mut locator = Locator::new(judged.stdin.as_deref());
