@@ -9,6 +9,7 @@ pub mod audit;
 pub mod bench;
 pub mod binaries;
 pub mod chance;
+pub mod cloud;
 pub mod cluster;
 pub mod controlplane;
 pub mod demo;

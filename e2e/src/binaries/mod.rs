@@ -73,6 +73,30 @@ pub fn dashboard_checker() -> Result<PathBuf> {
     Ok(cache::obtain(&BOARD)?.join("board"))
 }
 
+/// A provider's part of the control plane.
+const CLOUD: Module = Module {
+    prefix: "cloud",
+    what: "a cloud-controller-manager",
+    cost: "about a minute",
+    folder: "cloud",
+    sources: &["go.mod", "go.sum", "main.go"],
+    flags: &FLAGS,
+    programs: &[Program {
+        name: "cloud-controller-manager",
+        package: ".",
+        built_as: "cloud",
+    }],
+    extras: &[],
+};
+
+/// A cloud-controller-manager of a cloud that has nothing (`--cloud-provider=nowhere`).
+///
+/// # Errors
+/// It is not in the cache and cannot be built.
+pub fn cloud_controller_manager() -> Result<PathBuf> {
+    Ok(cache::obtain(&CLOUD)?.join("cloud-controller-manager"))
+}
+
 /// Where the programs lie, ready to run.
 #[derive(Debug, Clone)]
 pub struct Binaries {

@@ -403,3 +403,11 @@ async fn launch(
 pub async fn client(kubeconfig: &std::path::Path) -> Result<Client> {
     ready::client(kubeconfig, None).await
 }
+
+/// The same administrator as a client of another server than the kubeconfig names, which serves with a certificate of the same CA.
+///
+/// # Errors
+/// The file is no kubeconfig.
+pub(crate) async fn client_of(kubeconfig: &std::path::Path, address: &str) -> Result<Client> {
+    ready::client(kubeconfig, Some(address)).await
+}

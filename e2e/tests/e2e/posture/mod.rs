@@ -1,6 +1,7 @@
 //! The components of the cluster: each is judged, by what can be seen of it, and is unknown where nothing can.
 
 mod apiserver;
+mod cloud;
 mod extensions;
 mod logs;
 mod objects;
