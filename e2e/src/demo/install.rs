@@ -1,4 +1,4 @@
-//! Ironside installed exactly as a user would: `kubectl apply -k config/overlays/remediate`, then the operator with the account and the permissions
+//! Ironside installed exactly as a user would: `kubectl apply --server-side -k config/overlays/remediate`, then the operator with the account and the permissions
 //! of that install and no others.
 //!
 //! No container engine is needed: the Deployment's pods are simulated like all others, and the operator runs as a process beside them.
@@ -78,9 +78,14 @@ pub(super) async fn install(cluster: &Cluster, voice: &Voice) -> Result<Installe
     let kubectl = cluster.kubectl()?;
     let overlay = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../config/overlays/remediate");
     let overlay = overlay.canonicalize().context("config/overlays/remediate")?;
-    voice.say("$ kubectl apply -k config/overlays/remediate");
+    voice.say("$ kubectl apply --server-side -k config/overlays/remediate");
     let output = kubectl
-        .run(&["apply", "-k", overlay.to_str().context("path is not UTF-8")?])
+        .run(&[
+            "apply",
+            "--server-side",
+            "-k",
+            overlay.to_str().context("path is not UTF-8")?,
+        ])
         .await?;
     voice.say(&format!(
         "{} objects: resource definitions, account and roles, the operator, approval guard and fence",

@@ -52,18 +52,18 @@ pub(super) fn write_own(programs: &Programs, archive: &Path) -> Result<()> {
         needs(NEEDS_WEB, "web", "serve"),
         coredns,
     ];
-    oci::write(&images, archive)
+    oci::write(&images, archive).map(drop)
 }
 
 const PASSWD: &str = "root:x:0:0:root:/:/needs\nweb:x:101:101:web:/:/needs\n";
 const GROUP: &str = "root:x:0:\nweb:x:101:\n";
 
-/// Writes an archive with Ironside's own image under `name`: the debug build of the operator with the libraries that it is
+/// Writes an archive with Ironside's own image under `name`, and returns its digest: the debug build of the operator with the libraries that it is
 /// linked to. The image that users get is static and has the same user and entry point; `.ci/static` proves that one.
 ///
 /// # Errors
 /// The operator is not built, or a library of it is missing.
-pub fn write_operator(name: &str, archive: &Path) -> Result<()> {
+pub fn write_operator(name: &str, archive: &Path) -> Result<String> {
     let operator = workspace_program("ironside-operator")?;
     let mut entries = vec![("ironside-operator".to_owned(), Entry::Copy(operator.clone()))];
     for library in libraries(&operator)? {
@@ -84,7 +84,8 @@ pub fn write_operator(name: &str, archive: &Path) -> Result<()> {
         environment: Vec::new(),
         entries,
     };
-    oci::write(&[image], archive)
+    let digests = oci::write(&[image], archive)?;
+    digests.into_iter().next().context("one image was written")
 }
 
 /// The libraries that the machine's loader finds for a program, the loader included, where the program looks for them.

@@ -328,18 +328,17 @@ impl Node {
 /// # Errors
 /// The runtime refuses it.
 pub async fn import(description: &Description, archive: &Path) -> Result<()> {
+    ctr(description, &["images", "import", &text(archive)]).await
+}
+
+/// Asks a node's container runtime from another process than its supervisor, with `ctr`.
+async fn ctr(description: &Description, arguments: &[&str]) -> Result<()> {
     let programs = tokio::task::spawn_blocking(Programs::obtain).await??;
-    let arguments = [
-        "--address",
-        &text(&description.runtime),
-        "-n",
-        "k8s.io",
-        "images",
-        "import",
-    ];
+    let runtime = text(&description.runtime);
+    let global = ["--address", &runtime, "-n", "k8s.io"];
     run(tokio::process::Command::new(programs.runtime("ctr"))
-        .args(arguments)
-        .arg(archive))
+        .args(global)
+        .args(arguments))
     .await
 }
 

@@ -35,13 +35,13 @@ pub(super) struct Image {
     pub(super) entries: Vec<(String, Entry)>,
 }
 
-/// Writes an archive with all images; equal layers are stored once.
-pub(super) fn write(images: &[Image], archive: &Path) -> Result<()> {
+/// Writes an archive with all images; equal layers are stored once. The digests of the images, in their order.
+pub(super) fn write(images: &[Image], archive: &Path) -> Result<Vec<String>> {
     let file = File::create(archive).with_context(|| format!("create {}", archive.display()))?;
     let mut out = Tar::new(BufWriter::new(file));
     out.entry("oci-layout", 0o644, b'0', br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     let mut stored = std::collections::BTreeSet::new();
-    let mut manifests = Vec::new();
+    let (mut manifests, mut digests) = (Vec::new(), Vec::new());
     for image in images {
         let layer = layer(image)?;
         let config = json!({
@@ -67,12 +67,14 @@ pub(super) fn write(images: &[Image], archive: &Path) -> Result<()> {
         let mut entry = described("application/vnd.oci.image.manifest.v1+json", &manifest);
         entry["annotations"] = json!({ "io.containerd.image.name": image.name });
         manifests.push(entry);
+        digests.push(digest(&manifest));
     }
     let index = json!({
         "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": manifests,
     });
     out.entry("index.json", 0o644, b'0', &serde_json::to_vec(&index)?)?;
-    out.end()
+    out.end()?;
+    Ok(digests)
 }
 
 fn layer(image: &Image) -> Result<Vec<u8>> {

@@ -14,6 +14,7 @@ mod network;
 mod numbers;
 mod observability;
 mod operator;
+mod own_policy;
 mod pod_security;
 mod posture;
 mod promises;

@@ -202,7 +202,7 @@ async fn the_audit_policy_keeps_bodies_where_it_should_and_credentials_out() -> 
     .await
 }
 
-/// What `kubectl apply -k config/overlays/audit` makes is taken by the API server, and its arguments by the operator.
+/// What `kubectl apply --server-side -k config/overlays/audit` makes is taken by the API server, and its arguments by the operator.
 #[tokio::test]
 async fn the_overlay_fits_the_api_server_and_the_operator() -> Result<()> {
     scenario(async |test| {

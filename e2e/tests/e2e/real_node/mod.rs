@@ -5,6 +5,7 @@ mod disturbance;
 mod isolation;
 mod matrix;
 mod operator;
+mod own;
 mod policies;
 mod prediction;
 mod registry;

@@ -119,7 +119,7 @@ pub(super) async fn probe(test: &Scenario<'_>, from: IpAddr, to: &[String]) -> R
 }
 
 /// Waits until packets from a pod come out as wanted. An answer that is late on a busy machine is asked for again.
-async fn until_reached(test: &Scenario<'_>, what: &str, from: IpAddr, wanted: &Reached) -> Result<()> {
+pub(super) async fn until_reached(test: &Scenario<'_>, what: &str, from: IpAddr, wanted: &Reached) -> Result<()> {
     let to: Vec<String> = wanted.keys().cloned().collect();
     wait::until(what, async || {
         let seen = probe(test, from, &to).await?;

@@ -19,7 +19,7 @@ pub const CONTROL: Control = Control {
         why: "Admission bounds what Ironside may do and who may tell it to: only approvers decide on repairs (`ironside-approval`), and whatever the operator is told, on a workload it can change nothing but what the fence lists (`ironside-fence`). Whoever takes either away, or lets it warn where it denied, has the operator's rights to work with; and the API server's admission is not asked about its own policies.",
         reads: "ValidatingAdmissionPolicies `ironside-approval` and `ironside-fence` and their bindings; ClusterRoles `ironside-read` and `ironside-remediate`, which say what of Ironside is installed.",
         allowed: "Where Ironside is installed, the guard of approvals is there, fails closed, and its binding denies; where it may repair, so the fence. What a policy says within is compared with nothing: a change of it is detection D-16, and the condition ApprovalGuarded looks at the guard of approvals more closely. Not applicable where Ironside is not installed.",
-        repair: "None: apply them again, `kubectl apply -k config/default` or `config/overlays/remediate`, and find out who took them away: an Event of D-16 names the field manager, the audit log the user.",
+        repair: "None: apply them again, `kubectl apply --server-side -k config/default` or `config/overlays/remediate`, and find out who took them away: an Event of D-16 names the field manager, the audit log the user.",
         breaks: "Nothing.",
         sources: &[
             "NSA/CISA Kubernetes Hardening Guide 1.2, Audit logging and threat detection",
