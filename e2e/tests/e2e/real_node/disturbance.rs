@@ -1,5 +1,5 @@
 //! What befalls a node in the middle of a repair changes nothing about how the repair ends, and no control is blamed for it: a kubelet that ends and comes
-//! back, a node that is drained, a node that is lost with everything on it.
+//! back, Ironside itself rolled out anew, a node that is drained, a node that is lost with everything on it.
 //!
 //! Each time two repairs are under way, one that its workload survives and one that it dies of, with pods on both nodes; Ironside's own pods are on both, too.
 
@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
 use ironside_crds::{Phase, RemediationStatus};
+use ironside_e2e::install::SYSTEM_NAMESPACE;
 use ironside_e2e::node::ironside::Overlay;
 use ironside_e2e::node::{Daemon, Place, ask};
 use ironside_e2e::progress::say;
@@ -58,6 +59,19 @@ async fn what_befalls_a_node_in_the_middle_of_a_repair_changes_no_end() -> Resul
             Ok(())
         })
         .await?;
+        // As a new version comes: within the quota of the namespace, whoever leads hands over in the middle.
+        let own = "deployment/ironside";
+        ended.extend(
+            disturbed(test, "upgrade", true, async || {
+                let kubectl = cluster.kubectl()?;
+                kubectl
+                    .run(&["rollout", "restart", own, "-n", SYSTEM_NAMESPACE])
+                    .await?;
+                let status = ["rollout", "status", own, "-n", SYSTEM_NAMESPACE, "--timeout=5m"];
+                kubectl.run(&status).await.map(drop)
+            })
+            .await?,
+        );
         ended.extend(
             disturbed(test, "drain", true, async || {
                 let drain = ["drain", &second, "--ignore-daemonsets", "--delete-emptydir-data"];
