@@ -10,6 +10,7 @@ use ironside_engine::model::ObjectRef;
 use ironside_engine::policy::{ExceptionSet, PolicySet};
 use ironside_engine::world::Snapshot;
 
+use super::asides::Asides;
 use super::manifest::{Problem, Source};
 use super::parallel::in_order;
 
@@ -30,7 +31,7 @@ pub(super) struct Case {
     /// What was given, in order of its source.
     pub(super) targets: Vec<(Source, ObjectRef)>,
     pub(super) problems: Vec<Problem>,
-    pub(super) shadowed: Vec<String>,
+    pub(super) asides: Asides,
     pub(super) skipped: usize,
     pub(super) stdin: Option<String>,
 }
@@ -59,7 +60,7 @@ impl Case {
             known: 0,
             evaluations,
             problems: self.problems,
-            shadowed: self.shadowed,
+            asides: self.asides,
             skipped: self.skipped,
             stdin: self.stdin,
             world: self.world,
@@ -112,7 +113,7 @@ impl Case {
 
     /// Says what could not be read, a line each; whether there was any.
     pub(super) fn tell_problems(&self, err: &mut dyn Write) -> std::io::Result<bool> {
-        tell(&self.problems, &self.shadowed, err)
+        tell(&self.problems, &self.asides, err)
     }
 }
 
@@ -135,8 +136,8 @@ pub struct Judged {
     pub evaluations: Vec<(Source, Evaluation)>,
     /// What could not be read.
     pub problems: Vec<Problem>,
-    /// Definitions that a later one of the same object replaced: variants of an application in one folder are no mistake, but they are not judged.
-    pub shadowed: Vec<String>,
+    /// What was left out and is no mistake.
+    pub asides: Asides,
     /// Objects of kinds that no control reads.
     pub skipped: usize,
     /// What standard input said.
@@ -165,20 +166,11 @@ impl Judged {
     }
 }
 
-/// Problems are told one by one; definitions that a later one replaced are many where a folder holds variants, and one line says so.
-pub(super) fn tell(problems: &[Problem], shadowed: &[String], err: &mut dyn Write) -> std::io::Result<bool> {
+/// Problems are told one by one; of what is no mistake one line says that there is some. Whether there were problems.
+pub(super) fn tell(problems: &[Problem], asides: &Asides, err: &mut dyn Write) -> std::io::Result<bool> {
     for problem in problems {
         writeln!(err, "ironside: {problem}")?;
     }
-    if let [first, more @ ..] = shadowed {
-        let more = match more.len() {
-            0 => String::new(),
-            number => format!("; {number} more are"),
-        };
-        writeln!(
-            err,
-            "ironside: defined more than once, the later one is judged: {first}{more}"
-        )?;
-    }
+    asides.tell(err)?;
     Ok(!problems.is_empty())
 }

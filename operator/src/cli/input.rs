@@ -18,8 +18,10 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 /// Something to read.
 #[derive(Debug)]
 pub(super) enum Input {
-    /// A file, as it was named or found.
+    /// A file that was named.
     File(PathBuf),
+    /// A file that was found in a folder that was named.
+    Found(PathBuf),
     /// What standard input said.
     Stdin(Vec<u8>),
     /// What cannot be read.
@@ -81,7 +83,7 @@ impl Input {
             };
             match leads_to {
                 Ok(kind) if kind.is_dir() && !is_link => Self::folder(&path, found),
-                Ok(kind) if kind.is_file() && wanted => found.push(Self::File(path)),
+                Ok(kind) if kind.is_file() && wanted => found.push(Self::Found(path)),
                 // A link that leads nowhere: somebody believes that there is a manifest.
                 Err(error) if wanted => found.push(Self::unreadable(&path, &error)),
                 _ => {}

@@ -19,6 +19,7 @@ use ironside_engine::remediate::{Record, network_memory, takes_away};
 use ironside_engine::world::{Delta, Object, Snapshot, World};
 use serde_json::json;
 
+use super::asides::Asides;
 use super::case::{Case, Judged, tell};
 use super::fix::Fixer;
 use super::input::Input;
@@ -49,8 +50,8 @@ pub struct Scanned {
     pub skipped: usize,
     /// What could not be read.
     pub problems: Vec<Problem>,
-    /// Definitions that a later one of the same object replaced, as a sentence's part.
-    shadowed: Vec<String>,
+    /// What was left out and is no mistake.
+    asides: Asides,
     /// What standard input said.
     stdin: Option<String>,
 }
@@ -69,7 +70,7 @@ impl Default for Scanned {
             cluster_exceptions: Vec::new(),
             skipped: 0,
             problems: Vec::new(),
-            shadowed: Vec::new(),
+            asides: Asides::default(),
             stdin: None,
         }
     }
@@ -79,6 +80,7 @@ impl Scanned {
     /// Takes in what was read from files.
     pub fn add(&mut self, manifests: Manifests) {
         self.problems.extend(manifests.problems);
+        self.asides.strangers.extend(manifests.strangers);
         self.stdin = manifests.stdin.or(self.stdin.take());
         for document in manifests.documents {
             self.put(Intake::read(document.source, &document.object, self.home.as_deref()));
@@ -93,6 +95,7 @@ impl Scanned {
         let read = |room: &mut Vec<u8>, some: &&[Input]| Manifests::<Intake>::of(some, &home, room);
         in_order(&some, Vec::new, read, |manifests| {
             self.problems.extend(manifests.problems);
+            self.asides.strangers.extend(manifests.strangers);
             self.stdin = manifests.stdin.or(self.stdin.take());
             for intake in manifests.documents {
                 self.put(intake);
@@ -161,7 +164,7 @@ impl Scanned {
             exceptions,
             targets,
             problems: self.problems,
-            shadowed: self.shadowed,
+            asides: self.asides,
             skipped: self.skipped,
             stdin: self.stdin,
         }
@@ -169,7 +172,7 @@ impl Scanned {
 
     /// Says what could not be read, a line each; whether there was any.
     pub(super) fn tell_problems(&self, err: &mut dyn Write) -> std::io::Result<bool> {
-        tell(&self.problems, &self.shadowed, err)
+        tell(&self.problems, &self.asides, err)
     }
 
     /// Everything that was taken in, unjudged.
@@ -271,7 +274,7 @@ impl Scanned {
                 if let Some([earlier, again]) = self.sources.note(source, reference.clone())
                     && !earlier.is_cluster()
                 {
-                    self.shadowed
+                    self.asides.replaced
                         .push(format!("{reference} at {earlier}, and again at {again}"));
                 }
                 objects.push((reference, object));

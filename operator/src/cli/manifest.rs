@@ -101,8 +101,12 @@ pub struct Manifests<D = Document> {
     pub documents: Vec<D>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// Places of documents of found files that are no objects and do not say that they are.
+    pub(super) strangers: Vec<String>,
     /// Files that were opened.
     pub files: usize,
+    /// Whether the file that is being read was found in a folder, and not named.
+    found: bool,
     /// What standard input said, if it was read: it cannot be read again to find where something stands.
     pub stdin: Option<String>,
 }
@@ -112,7 +116,9 @@ impl<D> Default for Manifests<D> {
         Self {
             documents: Vec::new(),
             problems: Vec::new(),
+            strangers: Vec::new(),
             files: 0,
+            found: false,
             stdin: None,
         }
     }
@@ -137,8 +143,9 @@ impl<D: Reading> Manifests<D> {
 
     fn take_in(&mut self, input: &Input, by: &D::By, room: &mut Vec<u8>) {
         match input {
-            Input::File(path) => {
+            Input::File(path) | Input::Found(path) => {
                 self.files += 1;
+                self.found = matches!(input, Input::Found(_));
                 let at = path.display().to_string();
                 match input::read_file(path, room) {
                     Ok(()) => self.read_bytes(&at, room, by),
@@ -147,6 +154,7 @@ impl<D: Reading> Manifests<D> {
             }
             Input::Stdin(bytes) => {
                 self.files += 1;
+                self.found = false;
                 self.read_bytes("-", bytes, by);
             }
             Input::Problem(problem) => self.problems.push(problem.clone()),
@@ -207,6 +215,9 @@ impl<D: Reading> Manifests<D> {
         if object.is_null() {
             return;
         }
+        if self.found && source.within.is_empty() && is_stranger(object) {
+            return self.strangers.push(source.to_string());
+        }
         if !says("apiVersion") || !says("kind") {
             let message = "not a Kubernetes object: apiVersion and kind are missing".to_owned();
             return self.problem(&source.to_string(), message);
@@ -226,6 +237,16 @@ impl<D: Reading> Manifests<D> {
             at: at.to_owned(),
             message,
         });
+    }
+}
+
+/// Whether a document means to be something else than an object of Kubernetes: folders hold values of charts, kustomizations, dashboards, playbooks. One that
+/// says half of what an object says, or nothing but a word, is a mistake.
+fn is_stranger<'de, N: Node<'de>>(document: N) -> bool {
+    match document.shape() {
+        Shape::Fields(_) => document.get("apiVersion").is_none() && document.get("kind").is_none(),
+        Shape::List(_) => true,
+        _ => false,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 nothing found, 1 findings, 2 something could not be read or done.
 
+mod asides;
 mod can;
 mod case;
 mod decide;

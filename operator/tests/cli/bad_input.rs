@@ -63,7 +63,7 @@ fn a_key_that_is_given_twice_is_named() {
 fn what_is_no_object_is_named_document_by_document() {
     let said = complaint(
         "scalars",
-        "- a\n- b\n---\njust text\n---\n42\n---\nnull\n---\napiVersion: v1\nmetadata: {name: x}\n",
+        "kind: Pod\nspec: {}\n---\njust text\n---\n42\n---\nnull\n---\napiVersion: v1\nmetadata: {name: x}\n",
     );
     for line in [1, 4, 6, 10] {
         assert!(
@@ -72,6 +72,30 @@ fn what_is_no_object_is_named_document_by_document() {
         );
     }
     assert_eq!(said.lines().count(), 4, "{said}");
+}
+
+/// Folders hold values of charts, kustomizations, dashboards, playbooks: one line says so, and they are no trouble. Who names such a file means it.
+#[test]
+fn what_does_not_mean_to_be_an_object_is_left_out_of_a_folder_and_refused_by_name() {
+    let folder = Folder::new("strangers");
+    folder
+        .put("board.json", r#"{"title": "a dashboard", "panels": []}"#)
+        .put("kustomization.yaml", "resources:\n- pod.yaml\n")
+        .put("playbook.yaml", "- hosts: all\n")
+        .put("pod.yaml", BAD_POD);
+    let output = ironside(&["scan", folder.path(), "-o", "json"], "");
+    assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+    let said = err(&output);
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains("board.json:1 says neither apiVersion nor kind; 2 more"), "{said}");
+    let scan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(scan["summary"]["notObjects"], 3, "{scan:#}");
+    assert_eq!(scan["problems"], serde_json::json!([]));
+
+    let named = format!("{}/kustomization.yaml", folder.path());
+    let output = ironside(&["scan", &named], "");
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(err(&output).contains("kustomization.yaml:1: not a Kubernetes object"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use clap::Args;
 
-use super::case::tell;
+use super::asides::Asides;
 use super::judge::Scanned;
 use super::manifest::Manifests;
 use super::profile::JudgeArgs;
@@ -46,13 +46,13 @@ struct Side {
     name: String,
     scan: Scan,
     /// Definitions in it that a later one of the same object replaced.
-    shadowed: Vec<String>,
+    asides: Asides,
 }
 
 impl Side {
     fn of_scan(name: String, scan: Scan) -> Self {
-        let shadowed = Vec::new();
-        Self { name, scan, shadowed }
+        let asides = Asides::default();
+        Self { name, scan, asides }
     }
 }
 
@@ -77,7 +77,7 @@ impl DiffArgs {
             writeln!(err, "ironside: {problem}")?;
         }
         for side in [&before, &after] {
-            tell(&[], &side.shadowed, err)?;
+            side.asides.tell(err)?;
         }
         let changes = compare(&before.scan, &after.scan);
         match self.output {
@@ -137,7 +137,7 @@ impl DiffArgs {
         Ok(Side {
             name,
             scan: Scan::of(&judged)?,
-            shadowed: judged.shadowed,
+            asides: judged.asides,
         })
     }
 }

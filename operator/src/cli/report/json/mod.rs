@@ -41,6 +41,7 @@ pub(super) fn write(judged: &Judged, everything: bool, out: &mut dyn Write) -> a
     let about = About {
         problems: &judged.problems,
         skipped: judged.skipped,
+        not_objects: judged.asides.strangers.len(),
         in_baseline: judged.known,
         score: Some(&judged.score),
     };
@@ -66,6 +67,7 @@ pub(super) fn judge(case: &Case, everything: bool, out: &mut dyn Write) -> anyho
     let about = About {
         problems: &case.problems,
         skipped: case.skipped,
+        not_objects: case.asides.strangers.len(),
         in_baseline: 0,
         score: None,
     };
@@ -145,6 +147,7 @@ struct Report<'a> {
 struct About<'a> {
     problems: &'a [Problem],
     skipped: usize,
+    not_objects: usize,
     in_baseline: usize,
     /// Where it is not that of what was written.
     score: Option<&'a Score>,
@@ -233,6 +236,7 @@ impl<'a> Report<'a> {
             not_applicable: counts.not_applicable,
             excepted: counts.excepted,
             skipped: about.skipped,
+            not_objects: about.not_objects,
             in_baseline: about.in_baseline,
             score_percent: score.score_percent,
             coverage_percent: score.coverage_percent,
@@ -308,6 +312,8 @@ struct Summary {
     not_applicable: u32,
     excepted: u32,
     skipped: usize,
+    /// Documents in folders that are no objects of Kubernetes and do not say that they are.
+    not_objects: usize,
     /// Failures that are not among the results because the baseline has them.
     in_baseline: usize,
     score_percent: Option<u32>,
