@@ -43,6 +43,10 @@ impl GivenArgs {
             bail!("no .yaml, .yml or .json file in {}", paths.join(", "));
         }
         scanned.add_files(&inputs);
+        // Nothing found would be nothing wrong.
+        if let Some(first) = scanned.only_stranger() {
+            bail!("no Kubernetes object: {first}, like every other document, says neither apiVersion nor kind");
+        }
         Ok(())
     }
 }

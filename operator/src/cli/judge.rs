@@ -103,6 +103,17 @@ impl Scanned {
         });
     }
 
+    /// The first document that is no object, where none is.
+    pub(super) fn only_stranger(&self) -> Option<&str> {
+        let nothing_else =
+            self.sources.is_empty() && self.skipped == 0 && self.problems.is_empty() && !self.has_policies();
+        self.asides
+            .strangers
+            .first()
+            .filter(|_| nothing_else)
+            .map(String::as_str)
+    }
+
     fn put(&mut self, intake: Intake) {
         let mut objects = Vec::new();
         self.sort(intake, &mut objects);
@@ -274,7 +285,8 @@ impl Scanned {
                 if let Some([earlier, again]) = self.sources.note(source, reference.clone())
                     && !earlier.is_cluster()
                 {
-                    self.asides.replaced
+                    self.asides
+                        .replaced
                         .push(format!("{reference} at {earlier}, and again at {again}"));
                 }
                 objects.push((reference, object));

@@ -106,7 +106,7 @@ pub struct Manifests<D = Document> {
     /// Files that were opened.
     pub files: usize,
     /// Whether the file that is being read was found in a folder, and not named.
-    found: bool,
+    pub(super) found: bool,
     /// What standard input said, if it was read: it cannot be read again to find where something stands.
     pub stdin: Option<String>,
 }

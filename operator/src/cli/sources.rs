@@ -27,6 +27,11 @@ impl Sources {
         Some([before, now].map(|place| &self.given[place].0))
     }
 
+    /// Whether nothing was given.
+    pub(super) fn is_empty(&self) -> bool {
+        self.given.is_empty()
+    }
+
     /// Whether the object was given.
     pub(super) fn contains(&self, object: &ObjectRef) -> bool {
         self.places.contains_key(object)

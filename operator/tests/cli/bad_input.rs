@@ -87,10 +87,23 @@ fn what_does_not_mean_to_be_an_object_is_left_out_of_a_folder_and_refused_by_nam
     assert_eq!(output.status.code(), Some(1), "{}", err(&output));
     let said = err(&output);
     assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.contains("board.json:1 says neither apiVersion nor kind; 2 more"), "{said}");
+    assert!(
+        said.contains("board.json:1 says neither apiVersion nor kind; 2 more"),
+        "{said}"
+    );
     let scan: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(scan["summary"]["notObjects"], 3, "{scan:#}");
     assert_eq!(scan["problems"], serde_json::json!([]));
+
+    let nothing_else = Folder::new("strangers-only");
+    nothing_else.put("values.yaml", "replicas: 1\n");
+    let output = ironside(&["scan", nothing_else.path()], "");
+    assert_eq!(output.status.code(), Some(2), "nothing found is not nothing wrong");
+    assert!(
+        err(&output).contains("values.yaml:1, like every other document, says neither"),
+        "{}",
+        err(&output)
+    );
 
     let named = format!("{}/kustomization.yaml", folder.path());
     let output = ironside(&["scan", &named], "");
