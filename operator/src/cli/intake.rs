@@ -1,11 +1,15 @@
 //! What a document becomes: an object of the world, a policy or an exception, or something that no control reads.
 
 use ironside_crds::{ClusterHardeningException, ClusterHardeningPolicy, HardeningException, HardeningPolicy};
+use ironside_engine::model::misfit::Misfit;
+use ironside_engine::model::workload::display_name;
 use ironside_engine::model::{Kind, Node, ObjectRef, Workload};
 use ironside_engine::world::Object;
-use serde::Deserialize;
+use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::manifest::{Problem, Reading, Source};
+use super::manifest::{Reading, Source};
 use super::shape;
 
 /// What a document is.
@@ -19,8 +23,8 @@ pub(super) enum Intake {
     Own(Box<Own>),
     /// Of a kind that no control reads.
     Skipped,
-    /// It cannot be read as what it says it is.
-    Problem(Problem),
+    /// It cannot be read as what it says it is: where it stands, the JSON pointer of the field, and what is wrong with it.
+    Misread(Source, String, String),
 }
 
 /// To be judged and not to be repaired.
@@ -50,14 +54,14 @@ impl Intake {
         let text = |key| object.get(key).and_then(Node::as_str).unwrap_or_default();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         if api_version.starts_with("hardening.ironside.dev/") {
-            return own(kind, &source, object);
+            return own(kind, source, object);
         }
         let Some(kind) = Kind::from_manifest(api_version, kind).filter(|_| is_known_version(api_version)) else {
             return Self::shaped(&source, object, kind, home);
         };
         let mut object = match Object::decode(kind, object) {
             Ok(object) => object,
-            Err(error) => return Self::problem(&source, &error.to_string()),
+            Err(error) => return Self::Misread(source, error.pointer().to_owned(), error.to_string()),
         };
         if let Object::Resource(kind, resource) = &mut object
             && kind.configures().is_some()
@@ -102,7 +106,7 @@ impl Intake {
                     let reference = workload.reference();
                     Self::Object(source, Box::new(Object::Workload(Box::new(workload))), reference)
                 }
-                Err(error) => Self::problem(&source, &error.to_string()),
+                Err(error) => Self::Misread(source, error.pointer().to_owned(), error.to_string()),
             }
         });
         let intakes: Vec<Self> = intakes.collect();
@@ -111,13 +115,6 @@ impl Intake {
         } else {
             Self::Templates(intakes)
         }
-    }
-
-    fn problem(source: &Source, message: &str) -> Self {
-        Self::Problem(Problem {
-            at: source.to_string(),
-            message: message.to_owned(),
-        })
     }
 
     /// Without the texts of templates: who repairs needs them, who judges does not, and they are the most of what is kept of an object.
@@ -134,7 +131,7 @@ impl Intake {
     }
 }
 
-fn own<'de>(kind: &str, source: &Source, object: impl Node<'de>) -> Intake {
+fn own<'de>(kind: &str, source: Source, object: impl Node<'de>) -> Intake {
     let read = match kind {
         "ClusterHardeningPolicy" => as_own(object, Own::ClusterPolicy),
         "HardeningPolicy" => as_own(object, Own::Policy),
@@ -144,12 +141,19 @@ fn own<'de>(kind: &str, source: &Source, object: impl Node<'de>) -> Intake {
     };
     match read {
         Ok(own) => Intake::Own(Box::new(own)),
-        Err(error) => Intake::problem(source, &format!("{kind}: {error}")),
+        Err(misfit) => {
+            let message = format!("{kind} {}: {}", display_name(object), misfit.said);
+            Intake::Misread(source, misfit.pointer, message)
+        }
     }
 }
 
-fn as_own<'de, T: Deserialize<'de>>(object: impl Node<'de>, own: fn(T) -> Own) -> Result<Own, serde_json::Error> {
-    T::deserialize(object).map(own)
+fn as_own<'de, T: DeserializeOwned>(object: impl Node<'de>, own: fn(T) -> Own) -> Result<Own, Misfit> {
+    let complaint = |object: &Value| T::deserialize(object).err().map(|it| it.to_string());
+    T::deserialize(object).map(own).map_err(|error| {
+        let whole = Value::deserialize(object).unwrap_or_default();
+        Misfit::of(whole, &error.to_string(), complaint)
+    })
 }
 
 /// Whether the version of an object is one whose fields are known: every kind here is served as `v1`, and its betas had the same fields. `autoscaling/v2` has

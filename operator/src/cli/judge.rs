@@ -24,10 +24,12 @@ use super::case::{Case, Judged, tell};
 use super::fix::Fixer;
 use super::input::Input;
 use super::intake::{Intake, Own};
+use super::locate::Locator;
 use super::manifest::{Document, Manifests, Problem, Source};
 use super::networks::Network;
 use super::parallel::in_order;
 use super::sources::Sources;
+use crate::yaml::Position;
 
 /// Files that are read in one go: to hand over each of them costs as much as to read it.
 const FILES_TOGETHER: usize = 8;
@@ -300,7 +302,14 @@ impl Scanned {
                 Own::Other => {}
             },
             Intake::Skipped => self.skipped += 1,
-            Intake::Problem(problem) => self.problems.push(problem),
+            Intake::Misread(source, pointer, message) => {
+                let mut files = Locator::new(self.stdin.as_deref());
+                let at = match files.position(&source, &pointer) {
+                    Some(Position { line, column }) => format!("{}:{line}:{column}", source.file),
+                    None => source.to_string(),
+                };
+                self.problems.push(Problem { at, message });
+            }
         }
     }
 

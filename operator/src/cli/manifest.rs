@@ -228,7 +228,10 @@ impl<D: Reading> Manifests<D> {
         for (index, item) in items.into_iter().enumerate() {
             let mut source = source.clone();
             let _ = write!(source.within, "/items/{index}");
-            self.take(source, item, by);
+            match typed(object, item) {
+                Some(item) => self.take(source, &item, by),
+                None => self.take(source, item, by),
+            }
         }
     }
 
@@ -238,6 +241,19 @@ impl<D: Reading> Manifests<D> {
             message,
         });
     }
+}
+
+/// An item that leaves its kind to the list that it is in, as the API server answers: what `kubectl get --raw` and many dumps are.
+fn typed<'de, N: Node<'de>>(list: N, item: N) -> Option<Value> {
+    let text = |key| list.get(key).and_then(N::as_str);
+    let kind = text("kind")?.strip_suffix("List").filter(|kind| !kind.is_empty())?;
+    if item.get("kind").is_some() || item.get("apiVersion").is_some() {
+        return None;
+    }
+    let mut item = Value::deserialize(item).ok().filter(Value::is_object)?;
+    item["kind"] = kind.into();
+    item["apiVersion"] = text("apiVersion")?.into();
+    Some(item)
 }
 
 /// Whether a document means to be something else than an object of Kubernetes: folders hold values of charts, kustomizations, dashboards, playbooks. One that
@@ -307,6 +323,18 @@ mod tests {
         );
         assert_eq!(found.problems[0].message, "binary data, not a manifest");
         assert_eq!(found.problems[1].message, "no such file or folder");
+    }
+
+    #[test]
+    fn items_without_a_kind_are_of_that_of_their_list() {
+        let found = read("apiVersion: apps/v1\nkind: DeploymentList\nitems:\n- metadata: {name: a}\n- {kind: Pod}\n");
+        let first = &found.documents[0].object;
+        assert_eq!(
+            (&first["kind"], &first["apiVersion"]),
+            (&"Deployment".into(), &"apps/v1".into())
+        );
+        assert_eq!(found.documents.len(), 1);
+        assert_eq!(found.problems.len(), 1, "half of what an object says is a mistake");
     }
 
     #[test]

@@ -112,6 +112,18 @@ fn what_does_not_mean_to_be_an_object_is_left_out_of_a_folder_and_refused_by_nam
 }
 
 #[test]
+fn a_field_of_the_wrong_type_is_named_with_its_place_and_what_belongs_there() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec:\n  containers:\n  - name: c\n    image: i\n    ports: 80\n";
+    let said = complaint("wrong-type", pod);
+    let wanted = "bad.yaml:8:5: Pod x: spec.containers.0.ports is 80, expected a list";
+    assert!(said.contains(wanted), "{said}");
+    let policy = "apiVersion: hardening.ironside.dev/v1alpha1\nkind: HardeningPolicy\nmetadata: {name: x}\nspec:\n  mode: Later\n";
+    let said = complaint("wrong-value", policy);
+    let wanted = "bad.yaml:5:3: HardeningPolicy x: spec.mode: unknown variant `Later`, expected one of `Audit`";
+    assert!(said.contains(wanted), "{said}");
+}
+
+#[test]
 fn other_encodings_and_half_of_a_file_are_named() {
     let utf16: Vec<u8> = "\u{feff}apiVersion: v1\n"
         .encode_utf16()

@@ -19,6 +19,7 @@ pub mod layer;
 pub mod literal;
 pub mod managed_fields;
 pub mod meta;
+pub mod misfit;
 pub mod namespace;
 pub mod network;
 pub mod node;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::misfit::Misfit;
 use super::{Kind, LabelSelector, Meta, Node, ObjectRef, PodTemplate, null_as_default};
 
 /// A workload of any kind, with everything that planning and verification read.
@@ -109,25 +110,38 @@ pub struct Condition {
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// A field has a type or value that the kind does not allow.
-    #[error("{kind} {name}: {source}")]
+    #[error("{kind} {name}: {}", misfit.said)]
     Field {
         /// Kind that was expected.
         kind: Kind,
         /// `namespace/name`, as far as it could be read.
         name: String,
-        /// What serde says, with the field.
-        source: serde_json::Error,
+        /// The field, and what is wrong with it.
+        misfit: Misfit,
     },
 }
 
 impl DecodeError {
-    /// That an object cannot be read as this kind.
-    pub(crate) fn of<'de>(kind: Kind, object: impl Node<'de>, source: serde_json::Error) -> Self {
+    /// That an object cannot be read as this kind; `read` is how it is read.
+    pub(crate) fn of<'de>(
+        kind: Kind,
+        object: impl Node<'de>,
+        source: &serde_json::Error,
+        read: impl Fn(&Value) -> Option<serde_json::Error>,
+    ) -> Self {
+        let complaint = source.to_string();
+        let whole = Value::deserialize(object).unwrap_or_default();
         Self::Field {
             kind,
             name: display_name(object),
-            source,
+            misfit: Misfit::of(whole, &complaint, |object| read(object).map(|it| it.to_string())),
         }
+    }
+
+    /// JSON pointer of the field.
+    pub fn pointer(&self) -> &str {
+        let Self::Field { misfit, .. } = self;
+        &misfit.pointer
     }
 }
 
@@ -156,7 +170,8 @@ impl Workload {
     /// # Errors
     /// A field has a type or value that the kind does not allow.
     pub fn decode<'de>(kind: Kind, object: impl Node<'de>) -> Result<Self, DecodeError> {
-        Self::parts(kind, object).map_err(|source| DecodeError::of(kind, object, source))
+        Self::parts(kind, object)
+            .map_err(|source| DecodeError::of(kind, object, &source, |object| Self::parts(kind, object).err()))
     }
 
     pub(crate) fn parts<'de>(kind: Kind, object: impl Node<'de>) -> Result<Self, serde_json::Error> {
@@ -201,7 +216,7 @@ impl Workload {
     pub fn of_template<'de, N: Node<'de>>(name: String, object: N, template: N) -> Result<Self, DecodeError> {
         let parts = || {
             let meta: Meta = decode_or_default(object.get("metadata"))?;
-            Ok(Self {
+            Ok::<_, serde_json::Error>(Self {
                 kind: Kind::CustomResource,
                 meta: Meta { name, ..meta },
                 template: PodTemplate::decode(template, true)?,
@@ -209,7 +224,17 @@ impl Workload {
                 status: WorkloadStatus::default(),
             })
         };
-        parts().map_err(|source| DecodeError::of(Kind::CustomResource, object, source))
+        // The place of the fault is one within the template.
+        let of = |template: &Value| PodTemplate::decode(template, true).err();
+        parts().map_err(
+            |source| match DecodeError::of(Kind::CustomResource, template, &source, of) {
+                DecodeError::Field { kind, misfit, .. } => DecodeError::Field {
+                    kind,
+                    name: display_name(object),
+                    misfit,
+                },
+            },
+        )
     }
 
     /// Reference to this workload.

@@ -45,7 +45,8 @@ pub enum Object {
 impl Object {
     /// Decodes an object of `kind`. Fails on a field of the wrong type, never on an unknown one.
     pub fn decode<'de>(kind: Kind, object: impl Node<'de>) -> Result<Self, DecodeError> {
-        Self::parts(kind, object).map_err(|source| DecodeError::of(kind, object, source))
+        Self::parts(kind, object)
+            .map_err(|source| DecodeError::of(kind, object, &source, |object| Self::parts(kind, object).err()))
     }
 
     fn parts<'de>(kind: Kind, object: impl Node<'de>) -> Result<Self, serde_json::Error> {
