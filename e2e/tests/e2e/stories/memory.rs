@@ -12,7 +12,7 @@ use crate::fights::{operator, patches};
 use crate::promises::until_of_it_stands;
 use crate::repair::{LONG, PATIENCE, policy, steady, template, until_it_stands};
 
-/// An operator's whole resync: what it does not know is gone.
+/// An operator's whole resync: what it does not know is gone. Where the status was written at the same moment it tries again, as every controller does.
 async fn resync(test: &Scenario<'_>, manifest: &Value) -> Result<()> {
     let replace = [
         "replace",
@@ -23,7 +23,10 @@ async fn resync(test: &Scenario<'_>, manifest: &Value) -> Result<()> {
         "--field-manager=database-operator",
     ];
     let kubectl = test.cluster.kubectl()?;
-    kubectl.run_with_input(&replace, &manifest.to_string()).await.map(drop)
+    wait::until("the resync is through", async || {
+        kubectl.run_with_input(&replace, &manifest.to_string()).await.map(drop)
+    })
+    .await
 }
 
 #[tokio::test]

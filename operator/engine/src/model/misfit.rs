@@ -7,6 +7,9 @@ use serde_json::Value;
 /// Largest product of the size of an object, in values, and of the number of times that it is read.
 const MOST_WORK: usize = 2_000_000;
 
+/// Levels of the deepest field that anybody has, and some more.
+const DEEPEST: usize = 40;
+
 /// What is wrong with an object, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
@@ -28,7 +31,8 @@ impl Misfit {
         };
         let mut complaint = complaint.to_owned();
         loop {
-            if is_for_a_map(&mut object, &pointer, &read).unwrap_or(false) {
+            let is_of_types = complaint.starts_with("invalid ");
+            if is_of_types && is_for_a_map(&mut object, &pointer, &read).unwrap_or(false) {
                 "invalid type: sequence, expected a map".clone_into(&mut complaint);
                 break;
             }
@@ -38,6 +42,11 @@ impl Misfit {
             };
             pointer.push('/');
             pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            if pointer.matches('/').count() > DEEPEST {
+                // It is about the depth, then, and not about a field.
+                pointer.clear();
+                break;
+            }
         }
         let field = pointer.trim_start_matches('/').replace('/', ".");
         let field = field.replace("~1", "/").replace("~0", "~");
