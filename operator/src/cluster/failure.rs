@@ -69,7 +69,7 @@ impl Failure {
 }
 
 /// An error with its causes: kube's own text ends where the interesting part begins ("error trying to connect").
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

@@ -17,7 +17,7 @@ use kube::{Api, Client};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Leadership, Term};
+use super::{Leadership, Term, chain};
 
 /// Name of the Lease in the operator's namespace.
 pub const LEASE: &str = "ironside-operator";
@@ -92,7 +92,7 @@ impl Election {
                 Ok(Some(lease)) => return lease,
                 Ok(None) => {} // somebody was faster: look again
                 Err(error) => {
-                    tracing::warn!(error = %error, "cannot read or take the lease, trying again");
+                    tracing::warn!(error = chain(&error), "cannot read or take the lease, trying again");
                     sleep(RETRY).await;
                 }
             }

@@ -19,6 +19,7 @@ pub mod requests;
 pub mod source;
 pub mod watch;
 
+pub(crate) use failure::chain;
 pub use health::{Standing, Trouble, WatchHealth};
 pub use item::Item;
 pub use leadership::{Leadership, Term};

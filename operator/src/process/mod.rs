@@ -33,7 +33,7 @@ use crate::apply;
 use crate::audit::Sink;
 use crate::cluster::lease::{Terms, take_part};
 use crate::cluster::requests::Requests;
-use crate::cluster::{Leadership, Message, Watches, client};
+use crate::cluster::{Leadership, Message, Watches, chain, client};
 use crate::components;
 use crate::detections::Detections;
 use crate::http;
@@ -140,6 +140,7 @@ impl Operator {
         };
         let requests = Arc::<Requests>::default();
         let (client, config) = client::connect(Arc::clone(&requests)).await?;
+        tracing::info!(server = %config.cluster_url, "asking the API server");
         let (feed, views) = Feed::new();
         let (reporter, events) = Reporter::new();
         let happenings = Arc::new(Happenings::new()?);
@@ -362,7 +363,10 @@ async fn minor(client: &Client) -> u32 {
                 tracing::info!(version = version.git_version, "reached the API server");
                 return digits.parse().unwrap_or(0);
             }
-            Err(error) => tracing::warn!(error = %error, "cannot reach the API server, trying again"),
+            Err(error) => tracing::warn!(
+                error = chain(&error),
+                "cannot reach the API server, trying again (which ports pods here reach: docs/install.md)"
+            ),
         }
         tokio::time::sleep(REACH).await;
     }
