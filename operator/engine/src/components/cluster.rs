@@ -143,10 +143,14 @@ pub(super) fn unseen(world: &Snapshot, observed: &Observed, component: Component
     let name = component
         .target()
         .map_or_else(String::new, |target| target.name.to_string());
+    let withheld = match world.reading(Kind::Pod, HOMES[0]) {
+        Reading::Unavailable(gap) if component != Component::ContainerRuntime => Some(gap),
+        _ => None,
+    };
     let objects = if component == Component::ContainerRuntime {
         "the configuration of container runtimes and what they listen on are on the nodes, where nobody looks"
             .to_owned()
-    } else if let Reading::Unavailable(gap) = world.reading(Kind::Pod, HOMES[0]) {
+    } else if let Some(gap) = withheld {
         gap.message.clone()
     } else {
         format!("nothing that runs {name} is to be seen in {}", HOMES[0])
@@ -156,7 +160,8 @@ pub(super) fn unseen(world: &Snapshot, observed: &Observed, component: Component
         Component::Kubelet => observed.kubelets.gap(),
         _ => None,
     };
-    let (reason, responsibility) = match own {
+    // Nothing is there only for whoever may look.
+    let (reason, responsibility) = match own.or(withheld) {
         _ if is_control_plane && distribution.hides_control_plane() => ("NotObservable", Responsibility::Provider),
         Some(gap) => (gap.reason, gap.responsibility),
         None => ("NotObservable", Responsibility::SelfManaged),
