@@ -40,7 +40,6 @@ pub(super) fn arguments(layout: &Layout, port: u16, etcd: &str) -> Vec<String> {
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local".to_owned(),
         format!("--service-account-key-file={}", verifying.display()),
         format!("--service-account-signing-key-file={}", signing.display()),
-        "--enable-admission-plugins=NodeRestriction".to_owned(),
         // Controller manager and scheduler complain for ever without a front-proxy CA.
         format!("--requestheader-client-ca-file={}", authority.display()),
         "--requestheader-allowed-names=front-proxy".to_owned(),
@@ -60,6 +59,9 @@ pub(super) fn arguments(layout: &Layout, port: u16, etcd: &str) -> Vec<String> {
     if layout.options.real_nodes > 0 {
         flags.push(format!("--egress-selector-config-file={}", layout.egress().display()));
         flags.push(format!("--kubelet-certificate-authority={}", authority.display()));
+    }
+    if layout.options.node_restriction {
+        flags.push("--enable-admission-plugins=NodeRestriction".to_owned());
     }
     flags.extend(layout.emulated_version_flag());
     flags.extend(layout.options.apiserver_flags.iter().cloned());

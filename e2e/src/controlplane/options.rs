@@ -23,6 +23,8 @@ pub struct Options {
     pub real_nodes: usize,
     /// Whether anything runs the workloads. Without it there are only etcd and the API server, ready half a second sooner.
     pub workloads: bool,
+    /// Whether kubelets are held to what is on their node. A list of plugins grows with every flag, so that it cannot be taken back later.
+    pub node_restriction: bool,
 }
 
 impl Default for Options {
@@ -38,6 +40,7 @@ impl Default for Options {
             pods_per_node: 250,
             real_nodes: 0,
             workloads: true,
+            node_restriction: true,
         }
     }
 }

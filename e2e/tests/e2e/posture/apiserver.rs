@@ -96,6 +96,7 @@ async fn each_flag_of_the_api_server_turns_its_verdict() -> Result<()> {
     let options = Options {
         nodes: 0,
         workloads: false,
+        node_restriction: false,
         apiserver_flags: vec![FLAGZ.to_owned()],
         ..Options::default()
     };
@@ -119,6 +120,7 @@ async fn each_flag_of_the_api_server_turns_its_verdict() -> Result<()> {
         ];
         let right = [
             "--anonymous-auth=false".to_owned(),
+            "--enable-admission-plugins=NodeRestriction".to_owned(),
             "--tls-cipher-suites=TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256".to_owned(),
             format!("--kubelet-certificate-authority={}", authority.display()),
             "--profiling=false".to_owned(),
@@ -129,8 +131,8 @@ async fn each_flag_of_the_api_server_turns_its_verdict() -> Result<()> {
             format!("--encryption-provider-config={}", encrypted("right", "secretbox")?),
         ];
         let controls = [
-            "API-002", "API-004", "API-005", "API-006", "API-007", "API-008", "API-009", "AUD-001", "AUD-003",
-            "SEC-006",
+            "API-002", "API-003", "API-004", "API-005", "API-006", "API-007", "API-008", "API-009", "AUD-001",
+            "AUD-003", "SEC-006",
         ];
         for (flags, secret, result) in [(&wrong[..], "first", "Fail"), (&right[..], "second", "Pass")] {
             let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
@@ -151,13 +153,12 @@ async fn each_flag_of_the_api_server_turns_its_verdict() -> Result<()> {
                 .await
                 .with_context(|| format!("{flags:?}"))?;
         }
-        // Beside AlwaysAllow the server serves nobody without credentials, and the others have no wrong value with which it starts here.
+        // Beside AlwaysAllow the server serves nobody without credentials, and the port has no wrong value with which it starts.
         is_said(
             test,
             None,
             &[
                 ("API-001", "Pass", ""),
-                ("API-003", "Pass", ""),
                 ("API-010", "Pass", ""),
                 ("SEC-005", "Pass", ""),
             ],
