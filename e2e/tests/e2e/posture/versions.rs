@@ -6,7 +6,7 @@ use ironside_e2e::cluster::Options;
 use ironside_e2e::scenario::scenario_with;
 use serde_json::{Value, json};
 
-use super::{said, scan};
+use super::{is_said, said, scan};
 
 #[tokio::test]
 async fn versions_of_the_api_server_and_of_nodes_are_compared() -> Result<()> {
@@ -113,9 +113,32 @@ async fn systems_and_runtimes_of_nodes_are_judged_by_what_kubelets_report() -> R
             };
             ensure!(evidence.iter().any(is_apart), "{finding}");
         }
-        Ok(())
+        test.cluster.kubectl()?.run(&["delete", "node", "old"]).await?;
+        let alike = scan_now().await?;
+        for control in controls {
+            let result = said(&alike, control)?;
+            ensure!(
+                [("Pass", ""), ("Unknown", "StaleData")].contains(&result),
+                "{control}: {result:?}"
+            );
+        }
+        the_control_plane_is_kept_free(test).await
     })
     .await
+}
+
+/// NODE-003 follows the taint of a node that is labelled as one of the control plane, beside one that is not.
+async fn the_control_plane_is_kept_free(test: &Scenario<'_>) -> Result<()> {
+    let kubectl = test.cluster.kubectl()?;
+    let role = "node-role.kubernetes.io/control-plane";
+    let system = json!({"osImage": "Ubuntu 24.04.2 LTS", "containerRuntimeVersion": "containerd://2.3.4"});
+    node(test, "first", &system).await?;
+    kubectl.run(&["label", "node", "first", &format!("{role}=")]).await?;
+    for (taint, result) in [(format!("{role}:NoSchedule"), "Pass"), (format!("{role}-"), "Fail")] {
+        kubectl.run(&["taint", "node", "first", &taint]).await?;
+        is_said(test, None, &[("NODE-003", result, "")]).await?;
+    }
+    Ok(())
 }
 
 /// A node of a pool that reports this.
