@@ -215,10 +215,10 @@ impl<D: Reading> Manifests<D> {
         if object.is_null() {
             return;
         }
-        if self.found && source.within.is_empty() && is_stranger(object) {
-            return self.strangers.push(source.to_string());
-        }
         if !says("apiVersion") || !says("kind") {
+            if self.found && source.within.is_empty() && is_stranger(object) {
+                return self.strangers.push(source.to_string());
+            }
             let message = "not a Kubernetes object: apiVersion and kind are missing".to_owned();
             return self.problem(&source.to_string(), message);
         }
