@@ -88,7 +88,7 @@ pub(super) async fn install(cluster: &Cluster, voice: &Voice) -> Result<Installe
         ])
         .await?;
     voice.say(&format!(
-        "{} objects: resource definitions, account and roles, the operator, approval guard and fence",
+        "{} objects: resource definitions, accounts and roles, the operator, its networks and quotas, approval guard and fence",
         output.lines().count()
     ));
     wait::until("the resource definitions to be served", async || {

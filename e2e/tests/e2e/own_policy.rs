@@ -49,8 +49,11 @@ async fn every_install_passes_the_strictest_policy() -> Result<()> {
         for (install, accepted) in INSTALLS {
             let manifests = rendered(test, install).await?;
             for profile in PROFILES {
-                let failing = failing(&manifests, &["--profile", profile, "--policy", &exceptions]).await?;
+                let arguments = ["--profile", profile, "--policy", &exceptions];
+                let failing = failing(&manifests, &arguments).await?;
                 ensure!(failing.is_empty(), "{install}, {profile}: {failing:?}");
+                let summary = &scan(&manifests, &arguments).await?["summary"];
+                ensure!(summary["unknown"] == 0, "{install}, {profile}: {summary}");
             }
             // The exceptions accept this and nothing else.
             let failing = failing(&manifests, &[]).await?;
@@ -138,10 +141,14 @@ async fn rendered(test: &Scenario<'_>, install: &str) -> Result<String> {
 
 /// Controls that fail, with their objects, in order: `NET-002 Namespace/ironside-system`. What an exception accepts does not fail.
 async fn failing(manifests: &str, arguments: &[&str]) -> Result<BTreeSet<String>> {
-    let scan = ["scan", "-", "-o", "json"];
-    let scan = scanned(&[&scan[..], arguments].concat(), manifests, None).await?;
+    let scan = scan(manifests, arguments).await?;
     let judged = scan["results"].as_array().context("results")?;
     Ok(failures(judged))
+}
+
+async fn scan(manifests: &str, arguments: &[&str]) -> Result<Value> {
+    let scan = ["scan", "-", "-o", "json"];
+    scanned(&[&scan[..], arguments].concat(), manifests, None).await
 }
 
 /// Of results of a scan, those that fail.
